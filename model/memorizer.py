@@ -1,0 +1,139 @@
+"""The memorizer: a Titans language model (memory as gate) that writes a segment into a memory and recites it.
+
+The short-term core, causal attention over the last few tokens, *expects* the next token. The neural memory, keyed by the
+short-term context, gives the *remembered correction*. The value stored for a token is what the core failed to expect, so
+text that the model can already predict costs little memory.
+
+    expected h_t = core(tokens before t)                      short-term memory
+    key      k_t = conv(W_K E[tokens before t]) + W_H h_t + position_t, unit length     §4.4
+    value    v_t = W_V (E[x_t] − h_t)                         surprise
+    recited  x_t = argmax scale · (h_t + U k_t M) Eᵀ + bias
+"""
+
+# b segment · t token · d model feature · k key feature · v value feature · n vocabulary
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from model.config import MemorizerConfig
+from model.memory import Gates, MemoryState, dequantise, fixed_point, quantise, read_stream, rehearse
+
+__all__ = ["Memorizer", "Written"]
+
+
+class Block(nn.Module):
+    """Pre-norm attention and feed-forward part of the short-term core."""
+
+    def __init__(self, config: MemorizerConfig):
+        super().__init__()
+        d = config.width
+        self.heads = config.heads
+        self.norm_attention = nn.LayerNorm(d)
+        self.qkv = nn.Linear(d, 3 * d, bias=False)
+        self.out = nn.Linear(d, d, bias=False)
+        self.norm_feedforward = nn.LayerNorm(d)
+        self.up = nn.Linear(d, 3 * d)
+        self.down = nn.Linear(3 * d, d)
+
+    def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values, each [b, heads, t, d/heads]."""
+        q, k, v = self.qkv(self.norm_attention(x)).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
+        return q, k, v
+
+    def finish(self, x: Tensor, attended: Tensor) -> Tensor:
+        x = x + self.out(attended.transpose(1, 2).flatten(2))
+        return x + self.down(F.silu(self.up(self.norm_feedforward(x))))
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        return self.finish(x, F.scaled_dot_product_attention(*self.project(x), attn_mask=mask))
+
+
+@dataclass(frozen=True)
+class Written:
+    """Memories of segments: what the store keeps, and which of them recite exactly."""
+
+    integers: Tensor  # int8 [b, k, v]
+    scales: Tensor  # float16 [b, v]
+    exact: Tensor  # bool [b]
+
+
+class Memorizer(nn.Module):
+    """See the module's docstring. Inputs are token ids [b, t], t ≤ ``config.segment``."""
+
+    def __init__(self, config: MemorizerConfig):
+        super().__init__()
+        self.config = config
+        d, memory = config.width, config.memory
+        self.embedding = nn.Embedding(config.vocabulary, d)
+        self.start = nn.Parameter(torch.randn(d) * d**-0.5)
+        self.position = nn.Parameter(torch.randn(config.segment, d) * 0.02)
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
+        self.norm = nn.LayerNorm(d)
+        self.key_of_token = nn.Linear(d, memory.key, bias=False)
+        taps = torch.tensor([0.8**j for j in range(config.convolution)])[:, None]
+        self.key_convolution = nn.Parameter(taps * torch.randn(config.convolution, memory.key).sign())
+        self.key_of_state = nn.Linear(d, memory.key, bias=False)
+        self.key_position = nn.Parameter(torch.randn(config.segment, memory.key) * memory.key**-0.5 * 0.5)
+        self.value_of = nn.Linear(d, memory.value, bias=False)
+        self.correction = nn.Linear(memory.value, d, bias=False)
+        self.gates = nn.Linear(2 * d, 3)
+        self.reading_step = nn.Parameter(torch.tensor(-1.5))
+        self.forget_scale = nn.Parameter(torch.tensor(0.0))
+        self.scale = nn.Parameter(torch.tensor(8.0))
+        self.expectation_scale = nn.Parameter(torch.tensor(8.0))
+        self.bias = nn.Parameter(torch.zeros(config.vocabulary))
+        nn.init.normal_(self.embedding.weight, std=d**-0.5)
+        nn.init.normal_(self.key_of_state.weight, std=0.02)
+        nn.init.zeros_(self.gates.weight)
+        with torch.no_grad():  # gates start at θ = 1, η = 0.5, α = 0.0018
+            self.gates.bias.copy_(torch.tensor([0.0, 0.0, -4.0]))
+
+    def expectation(self, states: Tensor) -> Tensor:
+        return self.norm(states) * (3 * self.config.width**-0.5)
+
+    def context(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """Expected embedding h [b, t, d] and memory key [b, t, k] at each token, from the tokens before it alone."""
+        length = tokens.shape[1]
+        start = self.start.expand(len(tokens), self.config.convolution, -1)
+        before = torch.cat([start, self.embedding(tokens[:, :-1])], 1)[:, : length + self.config.convolution - 1]
+        states = before[:, self.config.convolution - 1 :] + self.position[:length]
+        age = torch.arange(length, device=tokens.device)
+        age = age[:, None] - age[None, :]
+        mask = (age >= 0) & (age < self.config.window)
+        for block in self.blocks:
+            states = block(states, mask)
+        expected = self.expectation(states)
+        return expected, self.keys(before, expected, self.key_position[:length])
+
+    def keys(self, before: Tensor, expected: Tensor, position: Tensor) -> Tensor:
+        """Unit keys [b, t, k] of the last t places, from embeddings [b, t + convolution − 1, d] of the tokens before."""
+        length = expected.shape[1]
+        projected = self.key_of_token(before)
+        last = self.config.convolution - 1
+        mixed = sum(projected[:, last - j : last - j + length] * self.key_convolution[j] for j in range(last + 1))
+        return F.normalize(mixed + position + self.key_of_state(expected), dim=-1)
+
+    def surprise(self, tokens: Tensor, expected: Tensor) -> tuple[Tensor, Gates]:
+        """Values [b, t, v] to be stored and the gates θ ∈ (0, 2), η ∈ (0, 1), α ∈ (0, 0.1) of each token."""
+        target = self.embedding(tokens)
+        step, momentum, forget = torch.sigmoid(self.gates(torch.cat([expected, target], -1))).float().unbind(-1)
+        return self.value_of(target - expected).float(), Gates(2 * step, momentum, 0.1 * forget)
+
+    def reading(self, gates: Gates) -> Gates:
+        """The gates of the first reading: the write strengths at the reading's own, smaller step."""
+        return gates._replace(step=gates.step * torch.sigmoid(self.reading_step))
+
+    def ridge(self, gates: Gates) -> Tensor:
+        """Forgetting [b] of a whole segment's rehearsal: its tokens' mean, scaled."""
+        return gates.forget.mean(1) * self.forget_scale.exp() * 10
+
+    def logits(self, expected: Tensor, read: Tensor, candidates: Tensor | None = None) -> Tensor:
+        """Scores of the next token [..., n] given the expectation [..., d] and what the memory read [..., v]."""
+        table = self.embedding.weight if candidates is None else self.embedding.weight[candidates]
+        bias = self.bias if candidates is None else self.bias[candidates]
+        return torch.addmm(bias, ((expected + self.correction(read)) * self.scale).flatten(0, -2), table.mT).unflatten(
+            0, expected.shape[:-1]
+        )
