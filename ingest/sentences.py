@@ -5,8 +5,8 @@ import re
 __all__ = ["sentence_spans"]
 
 BOUNDARY = re.compile(
-    r"""(?<=[.!?…])["'”’)\]]*\s+(?=["'“‘(\[]?[^\W_a-z])   # end of a sentence, then no small letter
-      | \n[ \t]*\n\s*                                      # blank line
+    r"""(?<=[.!?…])["'”’)\]]*(?=\s+["'“‘(\[]?[^\W_a-z])   # end of a sentence, then no small letter
+      | (?=\n[ \t]*\n)                                     # blank line
       | (?<=[。！？])""",
     re.VERBOSE,
 )
@@ -17,7 +17,7 @@ SHORTEST = 25
 def sentence_spans(text: str) -> list[tuple[int, int]]:
     """Spans (start, end) in characters, in order, without gaps: ``"".join(text[a:b])`` is ``text``.
 
-    White space after a sentence belongs to it. An empty text has none.
+    White space before a sentence belongs to it. An empty text has none.
     """
     spans, start = [], 0
     for match in BOUNDARY.finditer(text):

@@ -22,7 +22,7 @@ from torch.nn import functional as F
 from model.config import CoreConfig
 from model.weights_file import WEIGHTS
 
-__all__ = ["NO", "NOTHING", "YES", "Core", "load_wordpiece"]
+__all__ = ["NO", "NOTHING", "PAD", "SEPARATOR", "START", "YES", "Core", "stack", "wordpieces"]
 
 NOTHING, YES, NO = 0, 1, 2
 """Persistent tokens that stand for the answers that are no span."""
@@ -43,6 +43,12 @@ def load_wordpiece(path: Path = WEIGHTS / "wordpiece.json") -> Tokenizer:
 def wordpieces(texts: Sequence[str]) -> list[Encoding]:
     """Ids and character offsets of each text."""
     return load_wordpiece().encode_batch(list(texts), add_special_tokens=False)
+
+
+def stack(rows: Sequence[Sequence[int]], fill: int) -> Tensor:
+    """Rows of unequal length as one int64 tensor [b, t]."""
+    longest = max(len(row) for row in rows)
+    return torch.tensor([[*row, *[fill] * (longest - len(row))] for row in rows])
 
 
 class Layer(nn.Module):
@@ -97,12 +103,14 @@ class Core(nn.Module):
         """Token states [b, t, d] of plain text."""
         return self.run(self.embed(ids, torch.zeros_like(ids)), ids != PAD)
 
-    def gists(self, ids: Tensor, belongs: Tensor) -> Tensor:
-        """Unit mean states [s, d] of sentences; ``belongs`` [b, t] is the number s of each token's sentence, or −1."""
+    def gists(self, ids: Tensor, belongs: Tensor, count: int) -> Tensor:
+        """Unit mean states [s, d] of ``count`` sentences; ``belongs`` [b, t] numbers each token's sentence, −1 for none.
+
+        A sentence without a token gets zeros.
+        """
         states = self.states(ids).float()
         chosen = belongs >= 0
         number = belongs[chosen]
-        count = int(number.max()) + 1 if len(number) else 0
         sums = states.new_zeros(count, states.shape[-1]).index_add_(0, number, states[chosen])
         return F.normalize(sums, dim=-1)
 

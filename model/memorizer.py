@@ -12,16 +12,24 @@ text that the model can already predict costs little memory.
 
 # b segment · t token · d model feature · k key feature · v value feature · n vocabulary
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from model.config import MemorizerConfig
-from model.memory import Gates, MemoryState, dequantise, fixed_point, quantise, read_stream, rehearse
+from model.memory import Gates, MemoryState, dequantise, quantise, read_stream, rehearse
 
 __all__ = ["Memorizer", "Written"]
+
+BOOST = 2.5
+"""Factor on the write strength θ of a token that came back wrong."""
+PUSH = 0.5
+"""Share of a wrong token's remaining error, and of the gradient against the winning token, added to its target."""
+ROWS = 4
+"""Segments whose scores over the whole vocabulary are held at once (16 MiB a segment)."""
+
 
 
 class Block(nn.Module):
@@ -51,9 +59,8 @@ class Block(nn.Module):
         return self.finish(x, F.scaled_dot_product_attention(*self.project(x), attn_mask=mask))
 
 
-@dataclass(frozen=True)
-class Written:
-    """Memories of segments: what the store keeps, and which of them recite exactly."""
+class Written(NamedTuple):
+    """Memories as they are stored, and which of them recite their segment exactly."""
 
     integers: Tensor  # int8 [b, k, v]
     scales: Tensor  # float16 [b, v]
@@ -137,3 +144,79 @@ class Memorizer(nn.Module):
         return torch.addmm(bias, ((expected + self.correction(read)) * self.scale).flatten(0, -2), table.mT).unflatten(
             0, expected.shape[:-1]
         )
+
+    @torch.inference_mode()
+    def write(self, tokens: Tensor, lengths: Tensor) -> Written:
+        """Memories of segments ``tokens`` [b, t], of which ``lengths`` [b] count; the rest is padding of any id.
+
+        Each segment is read once and rehearsed; what the rounded weights then recite wrong, or right by less than the
+        margin, is rehearsed again with a larger step and a target further from the token that won, until all is right
+        or ``rounds`` are over. Teacher-forced exactness is exactness: if each token follows from the right ones before
+        it, then reciting from nothing gives them all.
+        """
+        valid = torch.arange(tokens.shape[1], device=tokens.device) < lengths[:, None]
+        expected, keys = self.context(tokens)
+        values, gates = self.surprise(tokens, expected)
+        gates = Gates(gates.step * valid, gates.momentum.masked_fill(~valid, 1e-6), gates.forget * valid)
+        memory = self.config.memory
+        state = MemoryState.empty(len(tokens), memory.key, memory.value, tokens.device)
+        weights = read_stream(state, keys, values, self.reading(gates), memory.chunk)[0].weights
+        forget, step, target = self.ridge(gates), gates.step, values
+        integers = torch.zeros(weights.shape, dtype=torch.int8, device=tokens.device)
+        scales = torch.zeros(weights[:, 0].shape, dtype=torch.float16, device=tokens.device)
+        left = torch.arange(len(tokens), device=tokens.device)
+        for _ in range(memory.rounds + 1):
+            weights = rehearse(weights, keys, target, step, forget, memory.passes)
+            integers[left], scales[left] = quantise(weights, memory.bits)
+            reads = keys @ dequantise(integers[left], scales[left])
+            lead, rival = self.lead(tokens, expected, reads)
+            wrong = (lead < memory.margin) & valid
+            again = wrong.any(1)
+            if not again.any():
+                left = left[again]
+                break
+            away = (self.embedding(tokens) - self.embedding(rival)) @ self.correction.weight
+            pushed = target + PUSH * (values - reads + values.norm(dim=-1, keepdim=True) * F.normalize(away, dim=-1) * 0.2)
+            target = torch.where(wrong[..., None], pushed, target)[again]
+            step = torch.where(wrong, step * BOOST, step)[again]
+            tokens, valid, expected, keys, values = tokens[again], valid[again], expected[again], keys[again], values[again]
+            weights, forget, left = weights[again], forget[again], left[again]
+        exact = torch.ones(len(integers), dtype=torch.bool, device=integers.device)
+        exact[left] = False
+        return Written(integers, scales, exact)
+
+    def lead(self, tokens: Tensor, expected: Tensor, reads: Tensor) -> tuple[Tensor, Tensor]:
+        """By how much each right token [b, t] beats the best other one, and that other one [b, t]."""
+        leads, rivals = [], []
+        for part in range(0, len(tokens), ROWS):
+            rows = slice(part, part + ROWS)
+            scores = self.logits(expected[rows], reads[rows])
+            index = tokens[rows, :, None]
+            right = scores.gather(-1, index)[..., 0]
+            best, rival = scores.scatter_(-1, index, -torch.inf).max(-1)
+            leads.append(right - best)
+            rivals.append(rival)
+        return torch.cat(leads), torch.cat(rivals)
+
+    @torch.inference_mode()
+    def recite(self, weights: Tensor, length: int) -> Tensor:
+        """Token ids [b, ``length``] read back from memories [b, k, v] with no text in hand."""
+        count, window = len(weights), self.config.window
+        before = self.start.expand(count, self.config.convolution, -1)
+        caches: list[tuple[Tensor, Tensor] | None] = [None] * len(self.blocks)
+        recited = []
+        for t in range(length):
+            states = before[:, -1:] + self.position[t]
+            for i, block in enumerate(self.blocks):
+                query, key, value = block.project(states)
+                if (cache := caches[i]) is not None:
+                    key = torch.cat([cache[0], key], 2)[:, :, -window:]
+                    value = torch.cat([cache[1], value], 2)[:, :, -window:]
+                caches[i] = key, value
+                states = block.finish(states, F.scaled_dot_product_attention(query, key, value))
+            expected = self.expectation(states)
+            keys = self.keys(before, expected, self.key_position[t : t + 1])
+            token = self.logits(expected, keys @ weights).argmax(-1)
+            before = torch.cat([before[:, 1:], self.embedding(token)], 1)
+            recited.append(token)
+        return torch.cat(recited, 1) if recited else torch.empty(count, 0, dtype=torch.long, device=weights.device)

@@ -27,7 +27,7 @@ from torch.nn import functional as F
 
 from ingest.sentences import sentence_spans
 from model.config import CoreConfig
-from model.core import NO, NOTHING, PAD, SEPARATOR, START, YES, Core, wordpieces
+from model.core import NO, NOTHING, PAD, SEPARATOR, START, YES, Core, stack, wordpieces
 from model.training.scoring import best, exact_match, f1
 
 __all__ = ["train"]
@@ -201,11 +201,6 @@ class Windows:
         return Window(full, kinds, example.start + to, example.end + to)
 
 
-def stack(rows: list[list[int]], fill: int) -> Tensor:
-    longest = max(len(row) for row in rows)
-    return torch.tensor([row + [fill] * (longest - len(row)) for row in rows])
-
-
 def reading_loss(core: Core, windows: list[Window]) -> Tensor:
     start, end = core.read(stack([w.ids for w in windows], PAD), stack([w.kinds for w in windows], 0))
     return F.cross_entropy(start, torch.tensor([w.start for w in windows])) + F.cross_entropy(end, torch.tensor([w.end for w in windows]))
@@ -238,13 +233,13 @@ def gist_batch(examples: list[Example]) -> tuple[Tensor, Tensor, Tensor, Tensor,
 def question_gists(core: Core, questions: list[list[int]]) -> Tensor:
     rows = [[START, *q, SEPARATOR] for q in questions]
     numbers = [[-1, *[i] * len(q), -1] for i, q in enumerate(questions)]
-    return core.gists(stack(rows, PAD), stack(numbers, -1))
+    return core.gists(stack(rows, PAD), stack(numbers, -1), len(rows))
 
 
 def gist_loss(core: Core, examples: list[Example]) -> Tensor:
     """Right sentence among all of the batch, and right passage among all (the best of its sentences, softly)."""
     ids, belongs, owner, right, right_row = gist_batch(examples)
-    scores = question_gists(core, [e.question for e in examples]) @ core.gists(ids, belongs).mT / TEMPERATURE
+    scores = question_gists(core, [e.question for e in examples]) @ core.gists(ids, belongs, len(owner)).mT / TEMPERATURE
     same = right_row[:, None] == owner[None, :]
     passage = scores.logsumexp(1) - scores.masked_fill(~same, -torch.inf).logsumexp(1)
     return 0.5 * F.cross_entropy(scores, right) + 0.5 * passage.mean()
@@ -295,7 +290,7 @@ def gist_accuracy(core: Core, examples: list[Example], count: int = 500) -> floa
     with torch.autocast("cpu", torch.bfloat16):
         for i in range(0, len(unique), 16):
             ids, belongs, owner, _, _ = gist_batch(unique[i : i + 16])
-            vectors.append(core.gists(ids, belongs))
+            vectors.append(core.gists(ids, belongs, len(owner)))
             owners.append(owner + i)
         asked = random.Random(4).sample(examples, count)
         questions = torch.cat([question_gists(core, [e.question for e in asked[i : i + 50]]) for i in range(0, count, 50)])

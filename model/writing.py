@@ -1,0 +1,101 @@
+"""From tokens to memories that recite exactly: write, check, split what cannot be recited, write again."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+import numpy as np
+import tiktoken
+import torch
+from torch import Tensor
+
+from model.errors import MemorizeError
+from model.memorizer import Memorizer
+from model.memory import dequantise, pack, unpack
+
+__all__ = ["Memory", "checksum", "memorize", "recite"]
+
+BATCH = 16
+"""Segments written at once."""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """One memory: a piece of a segment in the weights of a small network."""
+
+    segment: int  # number of the segment that it came from
+    weights: Tensor  # uint8 [k·v·bits/8]
+    scales: Tensor  # float16 [v]
+    sentences: tuple[int, ...]  # tokens of each sentence, in order
+    checksum: bytes  # of the tokens
+    text: bytes  # what was written; for making gists, never stored
+
+
+def checksum(tokens: Sequence[int]) -> bytes:
+    """Eight bytes that tell whether a recitation is the text that was written."""
+    return hashlib.blake2b(np.asarray(tokens, "<u2").tobytes(), digest_size=8).digest()
+
+
+Sentences = list[list[int]]
+
+
+def split(sentences: Sentences, tokenizer: tiktoken.Encoding) -> tuple[Sentences, Sentences]:
+    """Two halves: at the sentence boundary nearest to the middle, or within the only sentence.
+
+    A single token is spelled in bytes instead. Raises MemorizeError when it is a single byte already.
+    """
+    if len(sentences) > 1:
+        ends = list(accumulate(map(len, sentences)))
+        cut = min(range(len(sentences) - 1), key=lambda i: abs(2 * ends[i] - ends[-1])) + 1
+        return sentences[:cut], sentences[cut:]
+    (only,) = sentences
+    if len(only) == 1:
+        spelled = tokenizer.decode_single_token_bytes(only[0])
+        if len(spelled) == 1:
+            raise MemorizeError(f"The byte {spelled!r} cannot be memorized exactly; the model's weights are unfit.")
+        only = [tokenizer.encode_single_token(bytes([b])) for b in spelled]
+    return [only[: len(only) // 2]], [only[len(only) // 2 :]]
+
+
+def memorize(memorizer: Memorizer, tokenizer: tiktoken.Encoding, segments: Sequence[Sentences]) -> list[Memory]:
+    """Memories of ``segments`` (each a list of sentences, each a list of tokens), in the order of the stream.
+
+    Every memory returned recites exactly. The result depends on ``segments`` alone, which is why one call holds one
+    document. Raises MemorizeError when a text cannot be written.
+    """
+    device = memorizer.bias.device
+    todo: list[tuple[tuple[int, ...], Sentences]] = [((i,), s) for i, s in enumerate(segments) if any(s)]
+    done: dict[tuple[int, ...], Memory] = {}
+    while todo:
+        todo.sort(key=lambda item: (-sum(map(len, item[1])), item[0]))
+        again = []
+        for first in range(0, len(todo), BATCH):
+            batch = todo[first : first + BATCH]
+            rows = [[t for sentence in sentences for t in sentence] for _, sentences in batch]
+            lengths = torch.tensor([len(row) for row in rows])
+            tokens = torch.zeros(len(rows), int(lengths.max()), dtype=torch.long)
+            for row, target in zip(rows, tokens, strict=True):
+                target[: len(row)] = torch.tensor(row)
+            written = memorizer.write(tokens.to(device), lengths.to(device))
+            packed = pack(written.integers.cpu(), memorizer.config.memory.bits)
+            for (key, sentences), row, weights, scales, exact in zip(
+                batch, rows, packed, written.scales.cpu(), written.exact.tolist(), strict=True
+            ):
+                if exact:
+                    sizes = tuple(len(s) for s in sentences)
+                    done[key] = Memory(key[0], weights, scales, sizes, checksum(row), tokenizer.decode_bytes(row))
+                else:
+                    again += [((*key, half), part) for half, part in enumerate(split(sentences, tokenizer))]
+        todo = again
+    return [done[key] for key in sorted(done)]
+
+
+def recite(memorizer: Memorizer, weights: Tensor, scales: Tensor, lengths: Sequence[int]) -> list[list[int]]:
+    """Tokens of each memory, read back from packed ``weights`` [b, bytes] and ``scales`` [b, v]."""
+    if not lengths:
+        return []
+    memory = memorizer.config.memory
+    integers = unpack(weights, memory.bits, memory.key, memory.value)
+    rows = memorizer.recite(dequantise(integers, scales).to(memorizer.bias.device), max(lengths)).tolist()
+    return [row[:length] for row, length in zip(rows, lengths, strict=True)]
