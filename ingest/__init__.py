@@ -1,0 +1,19 @@
+"""Files to segments: finding, extracting and cutting text. No torch, no SQL, no printing."""
+
+from ingest.errors import SourceError
+from ingest.segment import segments
+from ingest.sources import SUFFIXES, digest_of_file, find_sources, read_document
+from ingest.types import Document, Page, Segment, Source
+
+__all__ = [
+    "SUFFIXES",
+    "Document",
+    "Page",
+    "Segment",
+    "Source",
+    "SourceError",
+    "digest_of_file",
+    "find_sources",
+    "read_document",
+    "segments",
+]

@@ -1,0 +1,34 @@
+"""The networks: tensors only. No files but ``weights/``, no SQL, no printing."""
+
+from model.core import Core, load_core
+from model.errors import MemorizeError, ModelError, WeightsError
+from model.memorizer import Memorizer, load_memorizer
+from model.reading import Passage, Reading, read_answer
+from model.recall import question_gist, sentence_gists, wake
+from model.runtime import choose_device
+from model.tokenizer import load_tokenizer
+from model.weights_file import weight_files
+from model.writing import Memory, checksum, memorize, recite
+
+__all__ = [
+    "Core",
+    "MemorizeError",
+    "Memorizer",
+    "Memory",
+    "ModelError",
+    "Passage",
+    "Reading",
+    "WeightsError",
+    "checksum",
+    "choose_device",
+    "load_core",
+    "load_memorizer",
+    "load_tokenizer",
+    "memorize",
+    "question_gist",
+    "read_answer",
+    "recite",
+    "sentence_gists",
+    "wake",
+    "weight_files",
+]

@@ -20,9 +20,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from model.config import CoreConfig
-from model.weights_file import WEIGHTS
+from model.weights_file import WEIGHTS, load_network
 
-__all__ = ["NO", "NOTHING", "PAD", "SEPARATOR", "START", "YES", "Core", "stack", "wordpieces"]
+__all__ = ["NO", "NOTHING", "PAD", "SEPARATOR", "START", "YES", "Core", "load_core", "stack", "wordpieces"]
 
 NOTHING, YES, NO = 0, 1, 2
 """Persistent tokens that stand for the answers that are no span."""
@@ -129,3 +129,8 @@ class Core(nn.Module):
         allowed[:, : NO + 1] = True
         start, end = scores.masked_fill(~allowed[..., None], -torch.inf).unbind(-1)
         return start, end
+
+
+def load_core(device: torch.device) -> Core:
+    """The core with its shipped weights. Raises WeightsError."""
+    return load_network(WEIGHTS / "core.safetensors", lambda config: Core(CoreConfig(**config)), device)

@@ -20,8 +20,9 @@ from torch.nn import functional as F
 
 from model.config import MemorizerConfig
 from model.memory import Gates, MemoryState, dequantise, quantise, read_stream, rehearse
+from model.weights_file import WEIGHTS, load_network
 
-__all__ = ["Memorizer", "Written"]
+__all__ = ["Memorizer", "Written", "load_memorizer"]
 
 BOOST = 2.5
 """Factor on the write strength θ of a token that came back wrong."""
@@ -220,3 +221,8 @@ class Memorizer(nn.Module):
             before = torch.cat([before[:, 1:], self.embedding(token)], 1)
             recited.append(token)
         return torch.cat(recited, 1) if recited else torch.empty(count, 0, dtype=torch.long, device=weights.device)
+
+
+def load_memorizer(device: torch.device) -> Memorizer:
+    """The memorizer with its shipped weights. Raises WeightsError."""
+    return load_network(WEIGHTS / "memorizer.safetensors", lambda config: Memorizer(MemorizerConfig.from_dict(config)), device)

@@ -22,7 +22,8 @@ def choose_device() -> torch.device:
 def bfloat16_is_faster(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported()
-    return device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_device_supported()
+    supported = getattr(torch.cpu, "_is_avx512_bf16_supported", None)  # no public name before torch 2.10's get_capabilities
+    return device.type == "cpu" and supported is not None and supported()
 
 
 def reduced_precision(device: torch.device) -> AbstractContextManager:

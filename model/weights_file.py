@@ -1,16 +1,20 @@
 """Reading and writing of weight files: float16 safetensors whose metadata holds the configuration."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from model.errors import WeightsError
 
-__all__ = ["WEIGHTS", "load_weights", "save_weights"]
+__all__ = ["WEIGHTS", "load_network", "load_weights", "save_weights", "weight_files"]
+
+Network = TypeVar("Network", bound=nn.Module)
 
 WEIGHTS = Path(__file__).parent / "weights"
 """Folder of the shipped weights."""
@@ -30,3 +34,20 @@ def load_weights(path: Path) -> tuple[dict[str, Tensor], dict]:
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise WeightsError(f"Cannot read the model weights {path}: {error}. Install titans again.") from error
     return state, config
+
+
+def load_network(path: Path, make: Callable[[dict], Network], device: torch.device) -> Network:
+    """The network that ``make`` builds from the configuration in ``path``, with its weights, ready to run on ``device``."""
+    state, config = load_weights(path)
+    try:
+        with torch.device("meta"):
+            network = make(config)
+        network.load_state_dict(state, assign=True)
+    except (RuntimeError, TypeError) as error:
+        raise WeightsError(f"The model weights {path} do not fit this program: {error}. Install titans again.") from error
+    return network.to(device).eval().requires_grad_(False)
+
+
+def weight_files() -> list[Path]:
+    """Every file that decides what a memory means."""
+    return [WEIGHTS / name for name in ("bpe32k.tiktoken", "core.safetensors", "memorizer.safetensors", "wordpiece.json")]

@@ -29,7 +29,7 @@ class Memory:
     scales: Tensor  # float16 [v]
     sentences: tuple[int, ...]  # tokens of each sentence, in order
     checksum: bytes  # of the tokens
-    text: bytes  # what was written; for making gists, never stored
+    tokens: tuple[int, ...]  # what was written; for making gists, never stored
 
 
 def checksum(tokens: Sequence[int]) -> bytes:
@@ -84,7 +84,7 @@ def memorize(memorizer: Memorizer, tokenizer: tiktoken.Encoding, segments: Seque
             ):
                 if exact:
                     sizes = tuple(len(s) for s in sentences)
-                    done[key] = Memory(key[0], weights, scales, sizes, checksum(row), tokenizer.decode_bytes(row))
+                    done[key] = Memory(key[0], weights, scales, sizes, checksum(row), tuple(row))
                 else:
                     again += [((*key, half), part) for half, part in enumerate(split(sentences, tokenizer))]
         todo = again

@@ -9,6 +9,7 @@ behind the right one, and some without it. Every fourth trains gists: each quest
 """
 
 import argparse
+import copy
 import gzip
 import importlib.util
 import json
@@ -37,6 +38,8 @@ LONGEST_PASSAGE = 256
 LONGEST_QUESTION = 48
 BATCH = 16
 TEMPERATURE = 0.05
+ANCHOR = 8.0
+GIST_BATCH = 20
 
 SHARES = {  # how often an example of each source is taken in one round
     "squad11": 2.0,
@@ -236,13 +239,21 @@ def question_gists(core: Core, questions: list[list[int]]) -> Tensor:
     return core.gists(stack(rows, PAD), stack(numbers, -1), len(rows))
 
 
-def gist_loss(core: Core, examples: list[Example]) -> Tensor:
-    """Right sentence among all of the batch, and right passage among all (the best of its sentences, softly)."""
+def gist_loss(core: Core, teacher: Core, examples: list[Example]) -> Tensor:
+    """Right sentence among all of the batch, right passage among all (the best of its sentences, softly), and an anchor.
+
+    The anchor holds the vectors near those of the model that training started from, which saw far more questions.
+    """
     ids, belongs, owner, right, right_row = gist_batch(examples)
-    scores = question_gists(core, [e.question for e in examples]) @ core.gists(ids, belongs, len(owner)).mT / TEMPERATURE
+    asked = [e.question for e in examples]
+    questions, sentences = question_gists(core, asked), core.gists(ids, belongs, len(owner))
+    scores = questions @ sentences.mT / TEMPERATURE
     same = right_row[:, None] == owner[None, :]
     passage = scores.logsumexp(1) - scores.masked_fill(~same, -torch.inf).logsumexp(1)
-    return 0.5 * F.cross_entropy(scores, right) + 0.5 * passage.mean()
+    with torch.no_grad():
+        anchors = torch.cat([question_gists(teacher, asked), teacher.gists(ids, belongs, len(owner))])
+    away = 1 - (torch.cat([questions, sentences]) * anchors).sum(-1).mean()
+    return 0.5 * F.cross_entropy(scores, right) + 0.5 * passage.mean() + ANCHOR * away
 
 
 @torch.no_grad()
@@ -344,6 +355,7 @@ def train(data: Path, babi: Path, development: Path, checkpoint: Path, minutes: 
     config = CoreConfig()
     core = Core(config)
     core.load_state_dict(start_weights(config), strict=False)
+    teacher = copy.deepcopy(core).requires_grad_(False)
     new = [core.persistent, *core.span.parameters()]
     old = [p for p in core.parameters() if not any(p is n for n in new)]
     optimiser = torch.optim.AdamW([{"params": old, "factor": 1.0}, {"params": new, "factor": 5.0}], lr=rate, weight_decay=0.01, fused=True)
@@ -373,7 +385,7 @@ def train(data: Path, babi: Path, development: Path, checkpoint: Path, minutes: 
             queue = [made[i : i + BATCH] for i in range(0, len(made), BATCH)]
             rng.shuffle(queue)
         with torch.autocast("cpu", torch.bfloat16):
-            loss = gist_loss(core, rng.sample(spans, BATCH)) if task == "gist" else reading_loss(core, batch := queue.pop())
+            loss = gist_loss(core, teacher, rng.sample(spans, GIST_BATCH)) if task == "gist" else reading_loss(core, batch := queue.pop())
         loss.backward()
         torch.nn.utils.clip_grad_norm_(core.parameters(), 1.0)
         optimiser.step()

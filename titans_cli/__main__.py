@@ -1,0 +1,3 @@
+from titans_cli.app import main
+
+main()

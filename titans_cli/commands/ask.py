@@ -1,0 +1,52 @@
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from titans_cli.commands.options import Home
+
+
+def ask(
+    question: Annotated[str | None, typer.Argument(help="The question, or - to read it from standard input.")] = None,
+    questions: Annotated[Path | None, typer.Option("--questions", help="File with one question a line, or - for standard input.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a question.")] = False,
+    home: Home = None,
+) -> None:
+    """Answer from memory, with document, page and recited evidence."""
+    from titans_cli.errors import UsageError
+    from titans_cli.models import Models
+    from titans_cli.render import answer_json, print_answer, print_json, print_note
+    from titans_cli.settings import home_folder
+    from titans_cli.usecases.ask import Assistant
+
+    if (question is None) == (questions is None):
+        raise UsageError('Give one question, or a file of them: titans ask "…"  or  titans ask --questions FILE')
+    asked = lines(questions) if questions is not None else iter([sys.stdin.read() if question == "-" else str(question)])
+    assistant = Assistant(home_folder(home), Models())
+    for text in asked:
+        text = text.strip()
+        if not text:
+            if question is not None:
+                raise UsageError("The question is empty.")
+            continue
+        answer = assistant.ask(text)
+        if as_json:
+            print_json(answer_json(answer))
+        else:
+            if questions is not None:
+                print_note(f"\n{text}")
+            print_answer(answer)
+
+
+def lines(path: Path) -> Iterator[str]:
+    """Lines of a file or of standard input. Raises UsageError before the models are loaded."""
+    from titans_cli.errors import UsageError
+
+    if str(path) == "-":
+        return iter(sys.stdin)
+    try:
+        return iter(path.read_text("utf-8-sig").splitlines())
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"Cannot read the questions in {path} ({error}).") from error

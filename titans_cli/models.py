@@ -1,0 +1,38 @@
+"""The two networks with their shipped weights, loaded when first needed."""
+
+import hashlib
+from functools import cached_property
+
+import tiktoken
+
+from model import Core, Memorizer, choose_device, load_core, load_memorizer, load_tokenizer, weight_files
+
+__all__ = ["Models"]
+
+
+class Models:
+    """Both networks on one device, and the fingerprint of their weights."""
+
+    def __init__(self) -> None:
+        self.device = choose_device()
+
+    @cached_property
+    def memorizer(self) -> Memorizer:
+        return load_memorizer(self.device)
+
+    @cached_property
+    def core(self) -> Core:
+        return load_core(self.device)
+
+    @cached_property
+    def tokenizer(self) -> tiktoken.Encoding:
+        return load_tokenizer()
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over all weight files: memories and gists are only readable by the weights that wrote them."""
+        digest = hashlib.sha256()
+        for path in weight_files():
+            with path.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+        return digest.hexdigest()

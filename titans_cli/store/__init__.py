@@ -1,0 +1,20 @@
+"""Where memories are kept: an SQLite index, immutable shards, snapshots, and exports of them."""
+
+from titans_cli.store.archive import export_snapshot, import_archive
+from titans_cli.store.index import MemoryIndex, open_index
+from titans_cli.store.shards import Shard, read_shard, write_shard
+from titans_cli.store.store import NewDocument, Snapshot, Store, StoredDocument
+
+__all__ = [
+    "MemoryIndex",
+    "NewDocument",
+    "Shard",
+    "Snapshot",
+    "Store",
+    "StoredDocument",
+    "export_snapshot",
+    "import_archive",
+    "open_index",
+    "read_shard",
+    "write_shard",
+]

@@ -1,0 +1,100 @@
+"""All gists of a snapshot in memory-mapped matrices: derived from the shards, and made again when missing."""
+
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from titans_cli.errors import DamagedError
+from titans_cli.store.shards import read_shard, shard_path
+from titans_cli.store.store import Snapshot, Store, StoredDocument
+
+__all__ = ["MemoryIndex", "Woken", "open_index"]
+
+ARRAYS = ("gists", "scales", "owners", "starts")
+
+
+@dataclass(frozen=True)
+class Woken:
+    """Memories read from their shards, in stream order: everything that recitation needs."""
+
+    weights: Tensor  # uint8 [m, bytes]
+    scales: Tensor  # float16 [m, v]
+    pages: list[int | None]
+    checksums: list[bytes]
+    sentences: list[list[int]]  # tokens of each sentence
+
+
+class MemoryIndex:
+    """The gists of a snapshot's sentences, and where each memory lies. A memory's number is its place in the stream."""
+
+    def __init__(self, home: Path, folder: Path, documents: Sequence[StoredDocument]):
+        self.home = home
+        self.documents = documents
+        arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in ARRAYS}
+        self.gists, self.scales, self.owners = arrays["gists"], arrays["scales"], arrays["owners"]
+        self.starts = np.asarray(arrays["starts"])  # first memory of each document, and one past the last of all
+
+    @property
+    def memories(self) -> int:
+        return int(self.starts[-1])
+
+    def document_of(self, memory: int) -> int:
+        """Number of the document that a memory belongs to."""
+        return int(np.searchsorted(self.starts, memory, side="right")) - 1
+
+    def wake(self, memories: Sequence[int]) -> Woken:
+        """Read ``memories`` from their shards, in the order given. Raises DamagedError."""
+        weights, scales, pages, checksums, sentences = [], [], [], [], []
+        for memory in memories:
+            document = self.document_of(memory)
+            path = shard_path(self.home, self.documents[document].shard)
+            row = memory - int(self.starts[document])
+            try:
+                with safe_open(path, framework="pt") as file:
+                    part = {name: file.get_slice(name)[row] for name in ("weights", "scales", "pages", "checksums")}
+                    owners = file.get_tensor("owners")
+                    low, high = torch.searchsorted(owners, torch.tensor([row, row + 1], dtype=owners.dtype)).tolist()
+                    sizes = file.get_slice("sentences")[low:high].tolist()
+            except (OSError, SafetensorError, IndexError) as error:
+                raise DamagedError(f"The store cannot read {path} ({error}). Import a backup, or memorize the document again.") from error
+            weights.append(part["weights"])
+            scales.append(part["scales"])
+            pages.append(int(part["pages"]) or None)
+            checksums.append(bytes(part["checksums"].tolist()))
+            sentences.append(sizes)
+        return Woken(torch.stack(weights), torch.stack(scales), pages, checksums, sentences)
+
+
+def build(store: Store, folder: Path, documents: Sequence[StoredDocument]) -> None:
+    """Gather the gists of all shards into ``folder``, one document at a time, so that memory use stays flat."""
+    part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    starts, parts = [0], []
+    for document in documents:
+        shard = read_shard(store.home, document.shard)
+        parts.append((shard.gists.numpy(), shard.gist_scales.numpy(), shard.owners.numpy() + starts[-1]))
+        starts.append(starts[-1] + shard.memories)
+    for column, name in enumerate(("gists", "scales", "owners")):
+        np.save(part / f"{name}.npy", np.concatenate([p[column] for p in parts]))
+    np.save(part / "starts.npy", np.array(starts))
+    shutil.rmtree(folder, ignore_errors=True)
+    part.replace(folder)
+
+
+def open_index(store: Store, snapshot: Snapshot) -> MemoryIndex:
+    """The index of a snapshot, built when it is not there; other snapshots' are dropped."""
+    folder = store.home / "cache" / snapshot.digest
+    documents = store.documents(snapshot)
+    if not all((folder / f"{name}.npy").exists() for name in ARRAYS):
+        for old in folder.parent.glob("*"):
+            shutil.rmtree(old, ignore_errors=True)
+        build(store, folder, documents)
+    return MemoryIndex(store.home, folder, documents)

@@ -1,0 +1,67 @@
+"""The database's format, step by step. Each step is recorded in the transaction that makes it."""
+
+from datetime import UTC, datetime
+
+from sqlite_utils import Database
+
+from titans_cli.errors import TooNewError
+
+__all__ = ["migrate", "now"]
+
+
+def now() -> str:
+    """The time, UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def create_tables(db: Database) -> None:
+    db["shards"].create({"sha256": str, "bytes": int}, pk="sha256", strict=True)
+    db["documents"].create(
+        {
+            "id": int,
+            "path": str,
+            "name": str,
+            "source_sha256": str,
+            "source_bytes": int,
+            "pages": int,
+            "tokens": int,
+            "memories": int,
+            "fingerprint": str,
+            "shard": str,
+        },
+        pk="id",
+        foreign_keys=[("shard", "shards", "sha256")],
+        not_null={"path", "name", "source_sha256", "shard"},
+        strict=True,
+    )
+    db["documents"].create_index(["path", "source_sha256", "fingerprint", "shard", "name"], unique=True)
+    db["snapshots"].create(
+        {"id": int, "name": str, "parent": int, "created": str, "fingerprint": str, "digest": str},
+        pk="id",
+        foreign_keys=[("parent", "snapshots", "id")],
+        not_null={"name", "created", "fingerprint", "digest"},
+        strict=True,
+    )
+    db["snapshots"].create_index(["name"], unique=True)
+    db["snapshot_documents"].create(
+        {"snapshot": int, "document": int},
+        pk=("snapshot", "document"),
+        foreign_keys=[("snapshot", "snapshots", "id"), ("document", "documents", "id")],
+        strict=True,
+    )
+    db["head"].create({"one": int, "snapshot": int}, pk="one", foreign_keys=[("snapshot", "snapshots", "id")], strict=True)
+    db["failures"].create({"path": str, "reason": str, "failed": str}, pk="path", strict=True)
+
+
+MIGRATIONS = [create_tables]
+
+
+def migrate(db: Database) -> None:
+    """Bring ``db`` to the newest format. Raises TooNewError when it is newer than this program."""
+    done = db["migrations"].count if "migrations" in db.table_names() else 0
+    if done > len(MIGRATIONS):
+        raise TooNewError("This store was written by a newer titans. Upgrade: pip install --upgrade titans")
+    for number, step in enumerate(MIGRATIONS[done:], done + 1):
+        with db.atomic():
+            step(db)
+            db["migrations"].insert({"number": number, "applied": now()}, pk="number")

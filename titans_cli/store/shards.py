@@ -1,0 +1,111 @@
+"""A shard: one document's memories in one immutable safetensors file, named by its SHA-256.
+
+    weights     uint8   [m, bytes]   packed memory weights
+    scales      float16 [m, v]       one for each column of a memory
+    pages       int32   [m]          page of each memory, 0 where the document has none
+    checksums   uint8   [m, 8]       of the tokens that the memory recites
+    sentences   int16   [s]          tokens of each sentence
+    owners      int32   [s]          memory of each sentence, ascending
+    gists       int8    [s, d]       sentence gists
+    gist_scales float16 [s]
+
+No text, and nothing from which text is read but the weights.
+"""
+
+import hashlib
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from titans_cli.errors import DamagedError
+from titans_cli.store.files import write_atomically
+
+__all__ = ["Shard", "parse_shard", "read_shard", "shard_path", "write_shard"]
+
+DTYPES = {
+    "weights": torch.uint8,
+    "scales": torch.float16,
+    "pages": torch.int32,
+    "checksums": torch.uint8,
+    "sentences": torch.int16,
+    "owners": torch.int32,
+    "gists": torch.int8,
+    "gist_scales": torch.float16,
+}
+
+
+@dataclass(frozen=True)
+class Shard:
+    """See the module's docstring."""
+
+    weights: Tensor
+    scales: Tensor
+    pages: Tensor
+    checksums: Tensor
+    sentences: Tensor
+    owners: Tensor
+    gists: Tensor
+    gist_scales: Tensor
+
+    @property
+    def memories(self) -> int:
+        return len(self.weights)
+
+    def lengths(self) -> Tensor:
+        """Tokens of each memory, int64 [m]."""
+        return torch.zeros(self.memories, dtype=torch.long).index_add_(0, self.owners.long(), self.sentences.long())
+
+
+def shard_path(home: Path, digest: str) -> Path:
+    return home / "shards" / digest[:2] / f"{digest}.safetensors"
+
+
+def write_shard(home: Path, shard: Shard, fingerprint: str) -> tuple[str, int]:
+    """Store ``shard`` unless it is there already; returns its SHA-256 and size in bytes."""
+    data = save({f.name: getattr(shard, f.name).contiguous() for f in fields(shard)}, {"format": "1", "fingerprint": fingerprint})
+    digest = hashlib.sha256(data).hexdigest()
+    path = shard_path(home, digest)
+    if not path.exists() or path.stat().st_size != len(data):
+        write_atomically(path, data)
+    return digest, len(data)
+
+
+def read_shard(home: Path, digest: str) -> Shard:
+    """The shard of that name. Raises DamagedError when it is missing or is not what its name says."""
+    path = shard_path(home, digest)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DamagedError(f"The store has lost {path} ({error.strerror}). Import a backup, or memorize the documents again.") from error
+    if hashlib.sha256(data).hexdigest() != digest:
+        raise DamagedError(f"{path} is damaged (its checksum differs). Delete it and memorize its document again.")
+    return parse_shard(data, str(path))
+
+
+def parse_shard(data: bytes, name: str) -> Shard:
+    """Check every tensor's name, type, shape and range. Raises DamagedError."""
+    try:
+        tensors = load(data)
+    except (SafetensorError, ValueError) as error:
+        raise DamagedError(f"{name} is not a shard ({error}).") from error
+    if {key: t.dtype for key, t in tensors.items()} != DTYPES:
+        raise DamagedError(f"{name} does not hold a shard's tensors.")
+    shard = Shard(**tensors)
+    m, s = len(shard.weights), len(shard.gists)
+    ranks = {"weights": 2, "scales": 2, "checksums": 2, "gists": 2}
+    sound = all(t.dim() == ranks.get(key, 1) for key, t in tensors.items())
+    sound = sound and len(shard.scales) == len(shard.pages) == len(shard.checksums) == m and shard.checksums.shape[1:] == (8,)
+    sound = sound and len(shard.sentences) == len(shard.owners) == len(shard.gist_scales) == s
+    if sound and s:
+        owners = shard.owners
+        sound = bool(owners[0] == 0 and owners[-1] == m - 1 and ((owners.diff() == 0) | (owners.diff() == 1)).all())
+        sound = sound and bool((shard.sentences > 0).all() and (shard.pages >= 0).all())
+    if not sound or (m == 0) != (s == 0):
+        raise DamagedError(f"The tensors of {name} do not fit together.")
+    if not (shard.scales.isfinite().all() and shard.gist_scales.isfinite().all()):
+        raise DamagedError(f"{name} holds numbers that are not finite.")
+    return shard

@@ -1,0 +1,229 @@
+"""The store's index: which documents, shards and snapshots there are. The only module that speaks SQL."""
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from sqlite_utils import Database
+from sqlite_utils.db import NotFoundError
+
+from titans_cli.errors import DamagedError, LockedError, NoStoreError, TitansError, TooNewError, UsageError
+from titans_cli.store.migrations import migrate, now
+from titans_cli.store.shards import shard_path
+
+__all__ = ["NewDocument", "Snapshot", "Store", "StoredDocument"]
+
+
+@dataclass(frozen=True)
+class NewDocument:
+    """A memorized document, about to be recorded."""
+
+    path: str  # absolute; with it the file is recognised
+    name: str  # what answers call it
+    source_sha256: str
+    source_bytes: int
+    pages: int | None
+    tokens: int
+    memories: int
+    fingerprint: str  # of the model that wrote it
+    shard: str
+
+
+@dataclass(frozen=True)
+class StoredDocument(NewDocument):
+    """A memorized document."""
+
+    id: int
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A name for an immutable set of documents."""
+
+    id: int
+    name: str
+    parent: int | None
+    created: str
+    fingerprint: str
+    digest: str
+
+
+def digest_of(documents: Iterable[NewDocument], fingerprint: str) -> str:
+    """One SHA-256 over everything a snapshot holds; the order of reading and row numbers do not enter."""
+    rows = sorted([d.path, d.name, d.source_sha256, d.shard] for d in documents)
+    return hashlib.sha256(json.dumps([fingerprint, rows], ensure_ascii=True).encode()).hexdigest()
+
+
+class Store:
+    """One store. Use ``open``; close by ``with`` or ``close``."""
+
+    def __init__(self, home: Path, db: Database):
+        self.home = home
+        self.db = db
+
+    @classmethod
+    def open(cls, home: Path, create: bool = False) -> "Store":
+        """Open the store at ``home``. Raises NoStoreError, DamagedError or TooNewError."""
+        path = home / "titans.db"
+        if not path.exists() and not create:
+            raise NoStoreError(f"No memory at {home}. Run: titans ingest FOLDER")
+        try:
+            home.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise TitansError(f"Cannot create the store {home} ({error.strerror}). Choose another with --home.") from error
+        try:
+            connection = sqlite3.connect(path, timeout=10)
+            db = Database(connection)
+            db.enable_wal()
+            db.execute("pragma foreign_keys = on")
+            db.execute("pragma secure_delete = on")
+            migrate(db)
+        except sqlite3.DatabaseError as error:
+            raise DamagedError(f"{path} cannot be opened ({error}). Restore it from an export: titans import FILE") from error
+        return cls(home, db)
+
+    @staticmethod
+    def remove_new(home: Path) -> None:
+        """Take away the empty store that ``open`` has just made: nothing could be put into it."""
+        for name in ("titans.db", "titans.db-wal", "titans.db-shm", ".lock"):
+            (home / name).unlink(missing_ok=True)
+        if home.exists() and not any(home.iterdir()):
+            home.rmdir()
+
+    def close(self) -> None:
+        self.db.close()
+
+    def __enter__(self) -> "Store":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the store for writing. Raises LockedError when another process does."""
+        lock = FileLock(self.home / ".lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout as error:
+            raise LockedError(f"Another titans is writing to {self.home}. Wait until it has finished.") from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    # documents
+
+    def find_document(self, path: str, source_sha256: str, fingerprint: str) -> StoredDocument | None:
+        """The document of that file with that content, if it was memorized, whichever snapshot it belongs to."""
+        where = "path = ? and source_sha256 = ? and fingerprint = ?"
+        return next(self.select_documents(where, [path, source_sha256, fingerprint]), None)
+
+    def find_content(self, source_sha256: str, suffix: str, fingerprint: str) -> StoredDocument | None:
+        """Any document with that content and file name ending: another copy's memories serve it too."""
+        where = "source_sha256 = ? and path like ? and fingerprint = ?"
+        return next(self.select_documents(where, [source_sha256, f"%{suffix}", fingerprint]), None)
+
+    def find_same(self, document: NewDocument) -> StoredDocument | None:
+        """A recorded document that agrees in everything."""
+        columns = asdict(document)
+        where = " and ".join(f"{name} is :{name}" for name in columns)
+        return next(self.select_documents(where, columns), None)
+
+    def select_documents(self, where: str, values: Sequence[object] | dict[str, object]) -> Iterator[StoredDocument]:
+        return (StoredDocument(**row) for row in self.db["documents"].rows_where(where, values, order_by="name, path"))
+
+    def add_document(self, document: NewDocument, shard_bytes: int) -> StoredDocument:
+        """Record a document whose shard has been written."""
+        with self.db.atomic():
+            self.db["shards"].insert({"sha256": document.shard, "bytes": shard_bytes}, ignore=True)
+            identity = self.db["documents"].insert(asdict(document)).last_pk
+            self.db["failures"].delete_where("path = ?", [document.path])
+        return StoredDocument(**asdict(document), id=identity)
+
+    def add_failure(self, path: str, reason: str) -> None:
+        self.db["failures"].upsert({"path": path, "reason": reason, "failed": now()}, pk="path")
+
+    def failures(self) -> list[tuple[str, str]]:
+        return [(row["path"], row["reason"]) for row in self.db["failures"].rows_where(order_by="path")]
+
+    def shard_bytes(self, documents: Iterable[StoredDocument]) -> int:
+        """Bytes of the shards of ``documents``, shared ones counted once."""
+        return sum(self.db["shards"].get(digest)["bytes"] for digest in {d.shard for d in documents})
+
+    # snapshots
+
+    def snapshots(self) -> list[Snapshot]:
+        return [Snapshot(**row) for row in self.db["snapshots"].rows_where(order_by="id")]
+
+    def snapshot(self, name: str) -> Snapshot:
+        """The snapshot of that name. Raises UsageError."""
+        for row in self.db["snapshots"].rows_where("name = ?", [name]):
+            return Snapshot(**row)
+        raise UsageError(f"There is no snapshot {name!r}. See them with: titans snapshot list")
+
+    def head(self) -> Snapshot | None:
+        """The snapshot that questions are answered from."""
+        try:
+            return Snapshot(**self.db["snapshots"].get(self.db["head"].get(1)["snapshot"]))
+        except NotFoundError:
+            return None
+
+    def require_head(self, fingerprint: str | None = None) -> Snapshot:
+        """The head; raises NoStoreError when nothing was memorized, TooNewError when other model weights wrote it."""
+        head = self.head()
+        if head is None:
+            raise NoStoreError(f"Nothing is memorized at {self.home}. Run: titans ingest FOLDER")
+        if fingerprint is not None and head.fingerprint != fingerprint:
+            raise TooNewError(
+                f"The memories at {self.home} were written by other model weights ({head.fingerprint[:12]}, these are "
+                f"{fingerprint[:12]}). Memorize the documents again into another --home, or install the titans that wrote them."
+            )
+        return head
+
+    def documents(self, snapshot: Snapshot) -> list[StoredDocument]:
+        """Documents of a snapshot, by name."""
+        where = "id in (select document from snapshot_documents where snapshot = ?)"
+        return list(self.select_documents(where, [snapshot.id]))
+
+    def add_snapshot(self, documents: Sequence[StoredDocument], fingerprint: str, name: str | None = None, head: bool = True) -> Snapshot:
+        """Make a snapshot of ``documents``, and the head unless told otherwise. A head that holds the same is returned as it is."""
+        digest = digest_of(documents, fingerprint)
+        parent = self.head()
+        if name is None and head and parent is not None and parent.digest == digest:
+            return parent
+        if name is not None and self.db["snapshots"].count_where("name = ?", [name]):
+            raise UsageError(f"There is a snapshot {name!r} already. Choose another name, or delete it: titans snapshot delete {name}")
+        with self.db.atomic():
+            row = {"created": now(), "fingerprint": fingerprint, "digest": digest, "parent": parent and parent.id}
+            identity = self.db["snapshots"].insert({**row, "name": name or f"\0{digest}"}).last_pk
+            if name is None:
+                self.db["snapshots"].update(identity, {"name": f"auto-{identity}"})
+            self.db["snapshot_documents"].insert_all({"snapshot": identity, "document": d.id} for d in documents)
+            if head:
+                self.db["head"].insert({"one": 1, "snapshot": identity}, replace=True)
+        return Snapshot(**self.db["snapshots"].get(identity))
+
+    def set_head(self, snapshot: Snapshot) -> None:
+        self.db["head"].insert({"one": 1, "snapshot": snapshot.id}, replace=True)
+
+    def delete_snapshot(self, snapshot: Snapshot) -> int:
+        """Delete a snapshot and what only it held; returns the bytes freed. Raises UsageError for the head."""
+        head = self.head()
+        if head is not None and head.id == snapshot.id:
+            raise UsageError(f"{snapshot.name!r} is what questions are answered from. Restore another snapshot first.")
+        with self.db.atomic():
+            self.db.execute("update snapshots set parent = ? where parent = ?", [snapshot.parent, snapshot.id])
+            self.db["snapshot_documents"].delete_where("snapshot = ?", [snapshot.id])
+            self.db["snapshots"].delete(snapshot.id)
+            self.db["documents"].delete_where("id not in (select document from snapshot_documents)")
+            unused = list(self.db["shards"].rows_where("sha256 not in (select shard from documents)"))
+            self.db["shards"].delete_where("sha256 not in (select shard from documents)")
+        for row in unused:
+            shard_path(self.home, row["sha256"]).unlink(missing_ok=True)
+        return sum(row["bytes"] for row in unused)

@@ -1,0 +1,45 @@
+"""Continue from memory what follows some words."""
+
+import re
+from dataclasses import dataclass
+
+from titans_cli.usecases.ask import Assistant, Recitation
+
+__all__ = ["Continuation", "continue_text"]
+
+WAKE = 24
+"""Memories searched for the words."""
+FOLLOWING = 4
+"""Memories recited after the one that holds the words."""
+
+
+@dataclass(frozen=True)
+class Continuation:
+    """Text that follows the words in ``document``, from ``page`` on."""
+
+    text: str
+    document: str
+    page: int | None
+    verbatim: bool
+
+
+def continue_text(assistant: Assistant, words: str) -> Continuation | None:
+    """What follows ``words`` in the document that holds them, recited; None when no woken memory holds them.
+
+    Case and white space do not matter.
+    """
+    pattern = re.compile(r"\s+".join(re.escape(word) for word in words.split()), re.IGNORECASE)
+    if not pattern.pattern:
+        return None
+    for run in assistant.recall(words, WAKE, WAKE):
+        match = pattern.search(run.text)
+        if match:
+            return follow(assistant, run, match)
+    return None
+
+
+def follow(assistant: Assistant, run: Recitation, match: re.Match[str]) -> Continuation:
+    memory = next(s.memory for s in run.sentences if s.end >= match.end())
+    scores = {m: 0.0 for m in range(run.first, memory + FOLLOWING + 1) if m == run.first or assistant.same_document(run.first, m)}
+    (longer,) = assistant.recite(scores)
+    return Continuation(longer.text[match.end() :], longer.document, longer.pages[memory], all(longer.verbatim.values()))

@@ -1,0 +1,73 @@
+"""Snapshots: list, create, restore, delete; export and import."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from titans_cli.store import Snapshot, Store, export_snapshot, import_archive
+
+__all__ = ["ListedSnapshot", "create_snapshot", "delete_snapshot", "export_to", "import_from", "list_snapshots", "restore_snapshot"]
+
+
+@dataclass(frozen=True)
+class ListedSnapshot:
+    snapshot: Snapshot
+    documents: int
+    tokens: int
+    head: bool
+
+
+def list_snapshots(home: Path) -> list[ListedSnapshot]:
+    """All snapshots, oldest first."""
+    with Store.open(home) as store:
+        head = store.head()
+        result = []
+        for snapshot in store.snapshots():
+            documents = store.documents(snapshot)
+            result.append(ListedSnapshot(snapshot, len(documents), sum(d.tokens for d in documents), head is not None and head.id == snapshot.id))
+        return result
+
+
+def create_snapshot(home: Path, name: str) -> Snapshot:
+    """Name what is memorized now."""
+    with Store.open(home) as store, store.locked():
+        head = store.require_head()
+        return store.add_snapshot(store.documents(head), head.fingerprint, name)
+
+
+def restore_snapshot(home: Path, name: str) -> tuple[Snapshot, Snapshot]:
+    """Answer from snapshot ``name`` again; returns it, and the snapshot that keeps what was there before."""
+    with Store.open(home) as store, store.locked():
+        wanted, before = store.snapshot(name), store.require_head()
+        if before.name.startswith("auto-") and before.id != wanted.id:
+            kept = f"before-restore-{datetime.now():%Y%m%d-%H%M%S-%f}"
+            before = store.add_snapshot(store.documents(before), before.fingerprint, kept)
+        store.set_head(wanted)
+        return wanted, before
+
+
+def delete_snapshot(home: Path, name: str) -> int:
+    """Delete snapshot ``name`` and what no other needs; returns the bytes freed."""
+    with Store.open(home) as store, store.locked():
+        return store.delete_snapshot(store.snapshot(name))
+
+
+def export_to(home: Path, target: Path, name: str | None = None) -> tuple[Snapshot, int]:
+    """Write the head, or snapshot ``name``, to one file; returns it and the bytes written."""
+    with Store.open(home) as store:
+        snapshot = store.snapshot(name) if name else store.require_head()
+        return snapshot, export_snapshot(store, snapshot, target)
+
+
+def import_from(home: Path, source: Path, fingerprint: str) -> Snapshot:
+    """Verify an export and merge it into the store at ``home``, which is made if need be; a refused one leaves no trace."""
+    fresh = not (home / "titans.db").exists()
+    try:
+        with Store.open(home, create=True) as store, store.locked():
+            if store.head() is not None:
+                store.require_head(fingerprint)
+            return import_archive(store, source, fingerprint)
+    except Exception:
+        if fresh:
+            Store.remove_new(home)
+        raise
