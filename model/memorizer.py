@@ -20,6 +20,7 @@ from torch.nn import functional as F
 
 from model.config import MemorizerConfig
 from model.memory import Gates, MemoryState, dequantise, quantise, read_stream, rehearse
+from model.runtime import bfloat16_is_faster
 from model.weights_file import WEIGHTS, load_network
 
 __all__ = ["Memorizer", "Written", "load_memorizer"]
@@ -28,8 +29,8 @@ BOOST = 2.5
 """Factor on the write strength θ of a token that came back wrong."""
 PUSH = 0.5
 """Share of a wrong token's remaining error, and of the gradient against the winning token, added to its target."""
-ROWS = 4
-"""Segments whose scores over the whole vocabulary are held at once (16 MiB a segment)."""
+ROWS = 256
+"""Tokens whose scores over the whole vocabulary are held at once (32 MiB in float32)."""
 
 
 
@@ -138,14 +139,6 @@ class Memorizer(nn.Module):
         """Forgetting [b] of a whole segment's rehearsal: its tokens' mean, scaled."""
         return gates.forget.mean(1) * self.forget_scale.exp() * 10
 
-    def logits(self, expected: Tensor, read: Tensor, candidates: Tensor | None = None) -> Tensor:
-        """Scores of the next token [..., n] given the expectation [..., d] and what the memory read [..., v]."""
-        table = self.embedding.weight if candidates is None else self.embedding.weight[candidates]
-        bias = self.bias if candidates is None else self.bias[candidates]
-        return torch.addmm(bias, ((expected + self.correction(read)) * self.scale).flatten(0, -2), table.mT).unflatten(
-            0, expected.shape[:-1]
-        )
-
     @torch.inference_mode()
     def write(self, tokens: Tensor, lengths: Tensor) -> Written:
         """Memories of segments ``tokens`` [b, t], of which ``lengths`` [b] count; the rest is padding of any id.
@@ -162,16 +155,17 @@ class Memorizer(nn.Module):
         memory = self.config.memory
         state = MemoryState.empty(len(tokens), memory.key, memory.value, tokens.device)
         weights = read_stream(state, keys, values, self.reading(gates), memory.chunk)[0].weights
-        forget, step, target = self.ridge(gates), gates.step, values
+        forget, step, target = self.ridge(gates) * tokens.shape[1] / lengths, gates.step, values
         integers = torch.zeros(weights.shape, dtype=torch.int8, device=tokens.device)
         scales = torch.zeros(weights[:, 0].shape, dtype=torch.float16, device=tokens.device)
         left = torch.arange(len(tokens), device=tokens.device)
+        table = self.scored_table()
         for _ in range(memory.rounds + 1):
             weights = rehearse(weights, keys, target, step, forget, memory.passes)
             integers[left], scales[left] = quantise(weights, memory.bits)
             reads = keys @ dequantise(integers[left], scales[left])
-            lead, rival = self.lead(tokens, expected, reads)
-            wrong = (lead < memory.margin) & valid
+            lead, rival = self.lead(tokens, expected, reads, table)
+            wrong = ~(lead >= memory.margin) & valid  # so that NaN is wrong
             again = wrong.any(1)
             if not again.any():
                 left = left[again]
@@ -186,18 +180,43 @@ class Memorizer(nn.Module):
         exact[left] = False
         return Written(integers, scales, exact)
 
-    def lead(self, tokens: Tensor, expected: Tensor, reads: Tensor) -> tuple[Tensor, Tensor]:
-        """By how much each right token [b, t] beats the best other one, and that other one [b, t]."""
-        leads, rivals = [], []
-        for part in range(0, len(tokens), ROWS):
-            rows = slice(part, part + ROWS)
-            scores = self.logits(expected[rows], reads[rows])
-            index = tokens[rows, :, None]
-            right = scores.gather(-1, index)[..., 0]
-            best, rival = scores.scatter_(-1, index, -torch.inf).max(-1)
-            leads.append(right - best)
-            rivals.append(rival)
-        return torch.cat(leads), torch.cat(rivals)
+    def lead(self, tokens: Tensor, expected: Tensor, reads: Tensor, table: Tensor) -> tuple[Tensor, Tensor]:
+        """By how much each right token [b, t] beats the best other one, and that other one [b, t].
+
+        Where bfloat16 is faster it screens: a lead that its rounding could not have made is taken as it is, any other is
+        computed again in float32.
+        """
+        states, index = self.scored_states(expected, reads).flatten(0, -2), tokens.flatten()
+        right = (states * table[index]).sum(-1)
+        if not bfloat16_is_faster(tokens.device):
+            best, rival = self.rivals(states, table, index)
+            return (right - best).view_as(tokens), rival.view_as(tokens)
+        best, rival = self.rivals(states.bfloat16(), table.bfloat16(), index)
+        doubt = states.norm(dim=-1) * table.norm(dim=-1).max() * 2**-7  # bounds three roundings of half a unit each
+        unsure = right - best.float() < self.config.memory.margin + doubt
+        lead = right - best.float()
+        if unsure.any():
+            best, rival[unsure] = self.rivals(states[unsure], table, index[unsure])
+            lead[unsure] = right[unsure] - best
+        return lead.view_as(tokens), rival.view_as(tokens)
+
+    def scored_states(self, expected: Tensor, read: Tensor) -> Tensor:
+        """What a token's row of ``scored_table`` is multiplied with, [..., d + 1]; the last feature carries the bias."""
+        return F.pad((expected + self.correction(read)) * self.scale, (0, 1), value=1.0)
+
+    def scored_table(self, candidates: Tensor | slice = slice(None)) -> Tensor:
+        """Embeddings and biases of ``candidates`` or the whole vocabulary, [n, d + 1]."""
+        return torch.cat([self.embedding.weight[candidates], self.bias[candidates, None]], 1)
+
+    def rivals(self, states: Tensor, table: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
+        """Score and id of the best token but ``index`` [r], for states [r, d + 1]; ``ROWS`` at a time."""
+        best, rival = states.new_empty(len(states)), torch.empty_like(index)
+        for first in range(0, len(states), ROWS):
+            part = slice(first, first + ROWS)
+            scores = states[part] @ table.mT
+            scores[torch.arange(len(scores), device=scores.device), index[part]] = -torch.inf
+            best[part], rival[part] = scores.max(1)
+        return best, rival
 
     @torch.inference_mode()
     def recite(self, weights: Tensor, length: int) -> Tensor:
@@ -205,7 +224,7 @@ class Memorizer(nn.Module):
         count, window = len(weights), self.config.window
         before = self.start.expand(count, self.config.convolution, -1)
         caches: list[tuple[Tensor, Tensor] | None] = [None] * len(self.blocks)
-        recited = []
+        recited, table = [], self.scored_table()
         for t in range(length):
             states = before[:, -1:] + self.position[t]
             for i, block in enumerate(self.blocks):
@@ -217,7 +236,7 @@ class Memorizer(nn.Module):
                 states = block.finish(states, F.scaled_dot_product_attention(query, key, value))
             expected = self.expectation(states)
             keys = self.keys(before, expected, self.key_position[t : t + 1])
-            token = self.logits(expected, keys @ weights).argmax(-1)
+            token = (self.scored_states(expected, keys @ weights) @ table.mT).argmax(-1)
             before = torch.cat([before[:, 1:], self.embedding(token)], 1)
             recited.append(token)
         return torch.cat(recited, 1) if recited else torch.empty(count, 0, dtype=torch.long, device=weights.device)

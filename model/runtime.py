@@ -5,7 +5,7 @@ from functools import lru_cache
 
 import torch
 
-__all__ = ["choose_device", "reduced_precision"]
+__all__ = ["bfloat16_is_faster", "choose_device", "reduced_precision"]
 
 
 @lru_cache(maxsize=1)
@@ -20,6 +20,7 @@ def choose_device() -> torch.device:
 
 @lru_cache(maxsize=4)
 def bfloat16_is_faster(device: torch.device) -> bool:
+    """True where the processor multiplies bfloat16 matrices itself."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported()
     supported = getattr(torch.cpu, "_is_avx512_bf16_supported", None)  # no public name before torch 2.10's get_capabilities

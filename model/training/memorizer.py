@@ -92,9 +92,10 @@ def losses(model: Memorizer, tokens: Tensor, candidates: Tensor, targets: Tensor
     weights = fixed_point(keys, values, gates.step, model.ridge(gates))
     bits = model.config.memory.bits
     weights = weights + (dequantise(*quantise(weights.detach(), bits)) - weights).detach()
-    recited = model.logits(expected, keys @ weights, candidates)
+    table = model.scored_table(candidates)
+    recited = model.scored_states(expected, keys @ weights) @ table.mT
     ahead = expected * model.expectation_scale / model.scale
-    prior = model.logits(ahead, torch.zeros_like(values), candidates)
+    prior = model.scored_states(ahead, torch.zeros_like(values)) @ table.mT
     fixed_keys, fixed_values = keys.detach(), values.detach()
     empty = MemoryState.empty(len(tokens), model.config.memory.key, model.config.memory.value)
     state, _ = read_stream(empty, fixed_keys, fixed_values, model.reading(gates), model.config.memory.chunk)
@@ -115,7 +116,7 @@ def evaluate(model: Memorizer, streams: dict[str, np.ndarray], segments: int = 2
             expected, keys = model.context(part)
             values, gates = model.surprise(part, expected)
             weights = dequantise(*quantise(fixed_point(keys, values, gates.step, model.ridge(gates)), model.config.memory.bits))
-            right.append(model.logits(expected, keys @ weights).argmax(-1) == part)
+            right.append((model.scored_states(expected, keys @ weights) @ model.scored_table().mT).argmax(-1) == part)
         all_right = torch.cat(right)
         result[folder] = (round(all_right.float().mean().item(), 4), round(all_right.all(1).float().mean().item(), 3))
     return result

@@ -1,0 +1,104 @@
+"""The core with its shipped weights: gists, reading and what they must not depend on."""
+
+import numpy as np
+import pytest
+import torch
+
+from model import Passage, load_core, question_gist, read_answer, sentence_gists, wake
+from model.config import CoreConfig
+from model.core import NO, PAD, SEPARATOR, START, Core, stack, wordpieces
+from model.errors import WeightsError
+from model.reading import arrange, pieces
+from model.weights_file import load_network
+
+
+@pytest.fixture(scope="module")
+def core():
+    return load_core(torch.device("cpu"))
+
+
+def tiny() -> Core:
+    torch.manual_seed(0)
+    return Core(CoreConfig(vocabulary=200, width=16, layers=2, heads=2, feedforward=32, positions=64, persistent=4)).eval()
+
+
+def test_padding_changes_no_score():
+    network = tiny()
+    ids = torch.tensor([[START, 5, 6, SEPARATOR, 7, SEPARATOR]])
+    kinds = torch.tensor([[0, 0, 0, 0, 1, 1]])
+    alone = network.read(ids, kinds)
+    padded = network.read(torch.cat([ids, torch.full((1, 9), PAD)], 1), torch.cat([kinds, torch.zeros(1, 9, dtype=torch.long)], 1))
+    for a, b in zip(alone, padded, strict=True):
+        torch.testing.assert_close(a, b[:, : a.shape[1]])
+        assert (b[:, a.shape[1] :] == -torch.inf).all()
+
+
+def test_only_recited_tokens_and_three_persistent_ones_can_be_answers():
+    network = tiny()
+    start, _ = network.read(torch.tensor([[START, 5, SEPARATOR, 6, SEPARATOR, 7, SEPARATOR]]), torch.tensor([[0, 0, 0, 0, 0, 1, 1]]))
+    count = network.config.persistent
+    assert (start[0] > -torch.inf).nonzero().flatten().tolist() == [*range(NO + 1), count + 1, count + 3]
+
+
+def test_every_parameter_learns():
+    network = tiny().train()
+    ids, kinds = torch.tensor([[START, 5, 6, SEPARATOR, 7, SEPARATOR]]), torch.tensor([[0, 0, 0, 0, 1, 1]])
+    start, end = network.read(ids, kinds)
+    (start.log_softmax(-1)[0, 5] + end.log_softmax(-1)[0, 6]).backward()
+    assert [name for name, p in network.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0] == []
+
+
+def test_gists_are_unit_vectors_and_a_sentence_without_words_is_zero(core):
+    gists, scales = sentence_gists(core, ["Uranium is a metal.", " \n", "Cotton grows on a shrub."], [1, 1, 1])
+    vectors = gists.float() * scales.float()[:, None]
+    assert gists.dtype == torch.int8
+    torch.testing.assert_close(vectors.norm(dim=1), torch.tensor([1.0, 0.0, 1.0]), atol=0.02, rtol=0)
+
+
+def test_a_question_wakes_the_memory_that_speaks_of_it(core):
+    sentences = ["Uranium is a weakly radioactive metal.", "Cotton is a soft fibre that grows in a boll.", "The tortoise won the race."]
+    gists, scales = sentence_gists(core, sentences, [1, 2, 3])
+    arguments = gists.numpy(), scales.numpy(), np.array([0, 1, 2])
+    for question, right in (("Who won the race?", 2), ("Which metal is radioactive?", 0), ("Where does cotton grow?", 1)):
+        woken = wake(question_gist(core, question), *arguments, count=2)
+        assert woken[0][0] == right
+        assert len(woken) == 2 and woken[0][1] > woken[1][1]
+
+
+def test_nothing_is_woken_where_nothing_is():
+    assert wake(torch.zeros(4), np.zeros((0, 4), np.int8), np.zeros(0, np.float16), np.zeros(0, np.int32), 3) == []
+
+
+def test_an_answer_is_read_and_located(core):
+    text = "The Eiffel Tower was built by Gustave Eiffel. It was finished in 1889 and stands in Paris."
+    filler = Passage("Cotton is a soft, fluffy staple fibre that grows in a boll around the seeds of the plants.", 9, 0.1)
+    reading = read_answer(core, "When was the Eiffel Tower finished?", [filler, Passage(text, 3, 0.9)])
+    assert reading is not None and reading.passage == 1
+    assert "1889" in text[reading.start : reading.end]
+    assert 0 < reading.confidence <= 1
+
+
+def test_no_passage_or_no_question_gives_no_reading(core):
+    assert read_answer(core, "Who?", []) is None
+    assert read_answer(core, "", [Passage("Some text.", 0, 1.0)]) is None
+
+
+def test_windows_cover_long_passages_with_overlap_and_keep_the_stream_order():
+    passages = [Passage("word " * 500, 7, 0.5), Passage("late", 9, 0.9), Passage("early", 1, 0.8)]
+    cut = [p for p in pieces(passages, 100) if p.passage == 0]
+    assert {offset for piece in cut for offset in piece.offsets} == set(wordpieces([passages[0].text])[0].offsets)
+    windows = arrange(passages, 101)
+    assert [p.passage for p in windows[0]] == [2, 1]
+    assert all(sum(len(p.ids) + 1 for p in window) <= 101 for window in windows)
+
+
+def test_stack_pads():
+    assert stack([[1, 2], [3]], 0).tolist() == [[1, 2], [3, 0]]
+
+
+def test_weights_that_are_missing_or_damaged_are_named(tmp_path):
+    with pytest.raises(WeightsError, match=r"none\.safetensors"):
+        load_network(tmp_path / "none.safetensors", lambda config: tiny(), torch.device("cpu"))
+    (tmp_path / "bad.safetensors").write_bytes(b"\0" * 100)
+    with pytest.raises(WeightsError, match="Install titans again"):
+        load_network(tmp_path / "bad.safetensors", lambda config: tiny(), torch.device("cpu"))

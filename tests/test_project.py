@@ -1,0 +1,69 @@
+"""What holds for the project as a whole: who imports whom, exact __all__, the README's words, the size of the weights."""
+
+import ast
+import importlib
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FORBIDDEN = {
+    "model": {"ingest", "titans_cli", "sqlite3", "sqlite_utils", "rich", "typer"},
+    "ingest": {"model", "titans_cli", "torch", "sqlite3", "sqlite_utils", "rich", "typer"},
+}
+MODULES = sorted(p for package in ("model", "ingest", "titans_cli") for p in (ROOT / package).rglob("*.py"))
+
+
+def imports(path: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module.split(".")[0])
+    return names
+
+
+def test_packages_import_only_what_the_layout_allows():
+    for package, forbidden in FORBIDDEN.items():
+        for path in (ROOT / package).rglob("*.py"):
+            if "training" not in path.parts:  # development only: it may look at everything
+                assert not imports(path) & forbidden, path
+
+
+def test_only_render_prints():
+    for path in MODULES:
+        if path.name != "render.py" and "training" not in path.parts:
+            calls = {n.func.id for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)}
+            assert "print" not in calls, path
+
+
+@pytest.mark.parametrize("name", ["model", "ingest", "titans_cli.store"])
+def test_all_is_exact(name):
+    package = importlib.import_module(name)
+    tree = ast.parse(Path(package.__file__).read_text())
+    imported = {alias.asname or alias.name for node in tree.body if isinstance(node, ast.ImportFrom) for alias in node.names}
+    assert sorted(package.__all__) == sorted(imported)
+
+
+def test_readme_shows_every_command():
+    from typer.main import get_command
+
+    from titans_cli.app import app
+
+    readme = (ROOT / "README.md").read_text()
+    for name, command in get_command(app).commands.items():
+        assert command.help, name
+        assert re.search(rf"^titans {name}\b", readme, re.MULTILINE), name
+
+
+def test_weights_fit():
+    assert sum(p.stat().st_size for p in (ROOT / "model" / "weights").iterdir()) <= 64_000_000
+
+
+def test_help_loads_no_torch():
+    code = "import sys, titans_cli.app; assert not {'torch', 'rich.progress', 'sqlite_utils'} & sys.modules.keys()"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
