@@ -31,7 +31,7 @@ from model import Passage, load_tokenizer, question_gist, read_answer, sentence_
 from model.training.corpus import load_texts
 from model.training.scoring import best, exact_match, f1
 from titans_cli.models import Models
-from titans_cli.usecases.ask import REFUSE_BELOW, TRUST, Assistant
+from titans_cli.usecases.ask import REFUSE_BELOW, TRUST, Assistant, answer_text
 
 WINDOW, TOP = 256, 8
 
@@ -92,7 +92,9 @@ def dense(models: Models, windows: list[str], cache: Path) -> Callable[[str], li
     return lambda question: wake(question_gist(models.core, question), gists, scales, owners, TOP)
 
 
-def retrieval(models: Models, search: Callable[[str], list[tuple[int, float]]], windows: list[str]) -> Callable[[str], tuple[str | None, str]]:
+def retrieval(
+    models: Models, search: Callable[[str], list[tuple[int, float]]], windows: list[str]
+) -> Callable[[str], tuple[str | None, str]]:
     def answer(question: str) -> tuple[str | None, str]:
         found = search(question)
         passages = [Passage(windows[i], i, score) for i, score in found]
@@ -100,9 +102,7 @@ def retrieval(models: Models, search: Callable[[str], list[tuple[int, float]]], 
         shown = " ".join(p.text for p in passages)
         if reading is None or reading.score < REFUSE_BELOW:
             return None, shown
-        if reading.kind is not None:
-            return "yes" if reading.kind == 1 else "no", shown
-        return passages[reading.passage].text[reading.start : reading.end], shown
+        return answer_text(passages[reading.passage].text, reading), shown
 
     return answer
 
@@ -175,7 +175,9 @@ def main() -> None:
     pipelines = {
         "memory": memory(Assistant(home, models)),
         "BM25, 8 windows": retrieval(models, bm25(windows), windows),
-        "gist vectors, 8 windows": retrieval(models, dense(models, windows, arguments.work / f"dense-{models.fingerprint[:12]}.npz"), windows),
+        "gist vectors, 8 windows": retrieval(
+            models, dense(models, windows, arguments.work / f"dense-{models.fingerprint[:12]}.npz"), windows
+        ),
     }
     rows = [measure(name, answer, asked, impossible) for name, answer in pipelines.items()]
     better = max(row["F1"] for row in rows[1:])

@@ -1,6 +1,6 @@
 """Promise P4: ingest beside the core's own encoding in one run, and ask times on a given store.
 
-    python bench/speed.py --documents FOLDER --home HOME [--tokens 60000]
+python bench/speed.py --documents FOLDER --home HOME [--tokens 60000]
 """
 
 import argparse
@@ -20,7 +20,13 @@ from model import sentence_gists
 from titans_cli.models import Models
 from titans_cli.usecases.ingest import ingest
 
-QUESTIONS = ["What is this about?", "Who wrote it?", "When was the tower built?", "Which option lists all files?", "How does the story end?"]
+QUESTIONS = [
+    "What is this about?",
+    "Who wrote it?",
+    "When was the tower built?",
+    "Which option lists all files?",
+    "How does the story end?",
+]
 
 
 class Silent:
@@ -66,7 +72,9 @@ def main() -> None:
         begun = time.monotonic()
         subprocess.run([*command, question], check=True, stdout=subprocess.DEVNULL)
         cold.append(time.monotonic() - begun)
-    lines = subprocess.run([*command, "--questions", "-"], input="\n".join(QUESTIONS * 5), check=True, stdout=subprocess.PIPE, text=True).stdout
+    lines = subprocess.run(
+        [*command, "--questions", "-"], input="\n".join(QUESTIONS * 5), check=True, stdout=subprocess.PIPE, text=True
+    ).stdout
     warm = [json.loads(line)["elapsed_ms"] / 1000 for line in lines.splitlines()][5:]
     row = {
         "ingest tokens/s": statistics.median(s for s, _ in speeds),

@@ -1,6 +1,6 @@
 """Errors of the ingest package.
 
-    SourceError           a file that cannot be read; carries its path and what to do
+SourceError           a file that cannot be read; carries its path and what to do
 """
 
 from pathlib import Path

@@ -1,14 +1,13 @@
 """Text of HTML pages, without scripts, styles and navigation."""
 
+import re
+
 from bs4 import BeautifulSoup
 
 __all__ = ["html_text"]
 
 DROPPED = ("script", "style", "noscript", "template", "nav", "head", "svg")
-BLOCKS = (
-    "address article aside blockquote br dd div dl dt figcaption footer form h1 h2 h3 h4 h5 h6 header hr li main ol p pre "
-    "section table td th tr ul"
-).split()
+BLOCKS = re.compile("^(address|article|aside|blockquote|br|d[dlt]|div|fig.*|footer|form|h[1-6r]|header|li|main|ol|p|pre|section|t.*|ul)$")
 
 
 def html_text(markup: bytes) -> str:

@@ -1,6 +1,6 @@
 """The networks: tensors only. No files but ``weights/``, no SQL, no printing."""
 
-from model.core import Core, load_core
+from model.core import NO, YES, Core, load_core
 from model.errors import MemorizeError, ModelError, WeightsError
 from model.memorizer import Memorizer, load_memorizer
 from model.reading import Passage, Reading, read_answer
@@ -11,6 +11,8 @@ from model.weights_file import weight_files
 from model.writing import Memory, checksum, memorize, recite
 
 __all__ = [
+    "NO",
+    "YES",
     "Core",
     "MemorizeError",
     "Memorizer",

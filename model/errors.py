@@ -1,8 +1,8 @@
 """Errors of the model package.
 
-    ModelError
-    ├── WeightsError      the shipped weights are missing, damaged or of another shape
-    └── MemorizeError     a text cannot be written so that it recites exactly
+ModelError
+├── WeightsError      the shipped weights are missing, damaged or of another shape
+└── MemorizeError     a text cannot be written so that it recites exactly
 """
 
 __all__ = ["MemorizeError", "ModelError", "WeightsError"]

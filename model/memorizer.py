@@ -29,9 +29,10 @@ BOOST = 2.5
 """Factor on the write strength θ of a token that came back wrong."""
 PUSH = 0.5
 """Share of a wrong token's remaining error, and of the gradient against the winning token, added to its target."""
+LEAST_FORGETTING = 1e-4
+"""Keeps the rehearsal of segments shorter than a key well conditioned in float32; training alone drives α to nothing."""
 ROWS = 256
 """Tokens whose scores over the whole vocabulary are held at once (32 MiB in float32)."""
-
 
 
 class Block(nn.Module):
@@ -135,9 +136,10 @@ class Memorizer(nn.Module):
         """The gates of the first reading: the write strengths at the reading's own, smaller step."""
         return gates._replace(step=gates.step * torch.sigmoid(self.reading_step))
 
-    def ridge(self, gates: Gates) -> Tensor:
-        """Forgetting [b] of a whole segment's rehearsal: its tokens' mean, scaled."""
-        return gates.forget.mean(1) * self.forget_scale.exp() * 10
+    def ridge(self, gates: Gates, lengths: Tensor | None = None) -> Tensor:
+        """Forgetting [b] of a whole segment's rehearsal: its tokens' mean, scaled; α of padding is 0."""
+        count = gates.forget.shape[1] if lengths is None else lengths
+        return gates.forget.sum(1) / count * self.forget_scale.exp() * 10 + LEAST_FORGETTING
 
     @torch.inference_mode()
     def write(self, tokens: Tensor, lengths: Tensor) -> Written:
@@ -155,7 +157,7 @@ class Memorizer(nn.Module):
         memory = self.config.memory
         state = MemoryState.empty(len(tokens), memory.key, memory.value, tokens.device)
         weights = read_stream(state, keys, values, self.reading(gates), memory.chunk)[0].weights
-        forget, step, target = self.ridge(gates) * tokens.shape[1] / lengths, gates.step, values
+        forget, step, target = self.ridge(gates, lengths), gates.step, values
         integers = torch.zeros(weights.shape, dtype=torch.int8, device=tokens.device)
         scales = torch.zeros(weights[:, 0].shape, dtype=torch.float16, device=tokens.device)
         left = torch.arange(len(tokens), device=tokens.device)
@@ -225,9 +227,10 @@ class Memorizer(nn.Module):
         before = self.start.expand(count, self.config.convolution, -1)
         caches: list[tuple[Tensor, Tensor] | None] = [None] * len(self.blocks)
         recited, table = [], self.scored_table()
+        blocks = [block for block in self.blocks if isinstance(block, Block)]
         for t in range(length):
             states = before[:, -1:] + self.position[t]
-            for i, block in enumerate(self.blocks):
+            for i, block in enumerate(blocks):
                 query, key, value = block.project(states)
                 if (cache := caches[i]) is not None:
                     key = torch.cat([cache[0], key], 2)[:, :, -window:]

@@ -66,11 +66,7 @@ def read_chunk(state: MemoryState, keys: Tensor, values: Tensor, gates: Gates) -
     carried, carried_all = decay_products(gates.momentum)
     coefficient = (kept @ carried) * gates.step[:, None, :]
     old_surprise = (kept @ carried_all[:, :, None])[..., 0]
-    reads = (
-        kept_all[..., None] * (keys @ weights)
-        + old_surprise[..., None] * (keys @ momentum)
-        - (coefficient * (keys @ keys.mT)) @ error
-    )
+    reads = kept_all[..., None] * (keys @ weights) + old_surprise[..., None] * (keys @ momentum) - (coefficient * (keys @ keys.mT)) @ error
     last = coefficient[:, -1, :, None]
     surprise = (carried[:, -1] * gates.step)[..., None]
     after = MemoryState(
@@ -111,14 +107,16 @@ def rehearse(weights: Tensor, keys: Tensor, values: Tensor, step: Tensor, forget
     descent = (keys * step[..., None]).mT @ values - curvature @ weights  # minus the gradient
     direction = descent
     norm = (descent * descent).sum(1, keepdim=True)
-    tiny = torch.finfo(weights.dtype).tiny
+    rest = norm * torch.finfo(weights.dtype).eps ** 2 + torch.finfo(weights.dtype).tiny
     for _ in range(passes):
         curved = curvature @ direction
-        rate = norm / (direction * curved).sum(1, keepdim=True).clamp_min(tiny)
+        bend = (direction * curved).sum(1, keepdim=True)
+        going = (norm > rest) & (bend > 0)  # a column that has arrived stays: what is left of its gradient is rounding
+        rate = torch.where(going, norm / bend.masked_fill(~going, 1), 0)
         weights = weights + rate * direction
         descent = descent - rate * curved
         before, norm = norm, (descent * descent).sum(1, keepdim=True)
-        direction = descent + norm / before.clamp_min(tiny) * direction
+        direction = descent + torch.where(going, norm / before.masked_fill(~going, 1), 0) * direction
     return weights
 
 

@@ -14,9 +14,7 @@ __all__ = ["PATTERN", "VOCABULARY", "load_tokenizer"]
 VOCABULARY = 32_768
 """Number of tokens; every one stands for a byte string, there are no special tokens."""
 
-PATTERN = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
+PATTERN = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 """Where a token may never reach across: words, up to three digits, punctuation, white space."""
 
 RANKS = Path(__file__).parent / "weights" / "bpe32k.tiktoken"

@@ -30,7 +30,7 @@ def load_weights(path: Path) -> tuple[dict[str, Tensor], dict]:
     try:
         with safe_open(path, framework="pt") as file:
             config = json.loads((file.metadata() or {})["config"])
-            state = {name: file.get_tensor(name).to(torch.float32) for name in file.keys()}
+            state = {name: file.get_tensor(name).to(torch.float32) for name in file.keys()}  # noqa: SIM118 (it is no dict)
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise WeightsError(f"Cannot read the model weights {path}: {error}. Install titans again.") from error
     return state, config

@@ -99,7 +99,9 @@ def print_continuation(continuation: Continuation) -> None:
 def print_ingest(result: IngestResult) -> None:
     for document, pages in result.without_text:
         listed = ", ".join(map(str, pages[:10])) + (" …" if len(pages) > 10 else "")
-        print_note(f"{document}: no text on {len(pages)} page{'s' * (len(pages) > 1)} ({listed}); if scanned, recognise the text (OCR) first")
+        print_note(
+            f"{document}: no text on {len(pages)} page{'s' * (len(pages) > 1)} ({listed}); if scanned, recognise the text (OCR) first"
+        )
     if result.interrupted:
         print_error("Interrupted. What was finished is kept; run the same command again for the rest.")
     speed = result.tokens / result.seconds if result.seconds else 0

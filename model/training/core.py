@@ -13,7 +13,6 @@ import copy
 import gzip
 import importlib.util
 import json
-import math
 import random
 import re
 import time
@@ -105,7 +104,9 @@ def yes_no_stories(babi: Path, limit: int = 1_200) -> list[dict]:
                 continue
             question, answer, _ = rest.split("\t")
             if answer in ("yes", "no"):
-                records.append({"title": "", "context": " ".join(story), "question": question.strip(), "answers": [answer], "answer_start": [-1]})
+                records.append(
+                    {"title": "", "context": " ".join(story), "question": question.strip(), "answers": [answer], "answer_start": [-1]}
+                )
     random.Random(0).shuffle(records)
     return records[:limit]
 
@@ -157,7 +158,7 @@ class Windows:
     def __init__(self, sources: dict[str, list[Example]], config: CoreConfig, rng: random.Random):
         self.rng = rng
         self.shift = config.persistent
-        by_title = defaultdict(dict)
+        by_title: dict[str, dict[str, Passage]] = defaultdict(dict)
         for name, examples in sources.items():
             for e in examples:
                 by_title[e.passage.title or name][e.passage.text] = e.passage
@@ -173,7 +174,10 @@ class Windows:
         kind, passage = example.kind, example.passage
         if kind is None and self.rng.random() < 0.06:
             replacement = self.other(example)
-            if replacement.text != passage.text and passage.text[passage.offsets[example.start][0] : passage.offsets[example.end][1]] not in replacement.text:
+            if (
+                replacement.text != passage.text
+                and passage.text[passage.offsets[example.start][0] : passage.offsets[example.end][1]] not in replacement.text
+            ):
                 kind, passage = NOTHING, replacement
         low = 0
         if len(passage.ids) > room:
@@ -212,7 +216,10 @@ def reading_loss(core: Core, windows: list[Window]) -> Tensor:
 def gist_batch(examples: list[Example]) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Passage ids [b, t], sentence numbers [b, t], passage of each sentence [s], right sentence and passage of each question."""
     seen: dict[str, int] = {}
-    rows, belongs, owner, right, right_row = [], [], [], [], []
+    rows: list[list[int]] = []
+    belongs: list[list[int]] = []
+    owner: list[int] = []
+    right, right_row = [], []
     first: list[int] = []
     spans_of: list[list[tuple[int, int]]] = []
     for e in examples:
@@ -287,7 +294,9 @@ def answer(core: Core, record: dict) -> str | None:
         start, end = core.read(torch.tensor([ids]), torch.tensor([kinds]))
     shift = core.config.persistent + 1
     inner = slice(shift, shift + len(offsets))
-    pairs = (start[0, inner, None] + end[0, None, inner]).masked_fill(~torch.ones(len(offsets), len(offsets), dtype=torch.bool).triu().tril(20), -torch.inf)
+    pairs = (start[0, inner, None] + end[0, None, inner]).masked_fill(
+        ~torch.ones(len(offsets), len(offsets), dtype=torch.bool).triu().tril(20), -torch.inf
+    )
     if pairs.max() < start[0, NOTHING] + end[0, NOTHING]:
         return None
     first, last = divmod(int(pairs.argmax()), len(offsets))

@@ -54,7 +54,7 @@ def token_streams(data: Path, cache: Path, held_out: bool = False, characters_pe
             taken += len(text)
         streams[folder] = np.concatenate(ids)
     cache.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(cache, **streams)
+    np.savez(cache, **streams)  # type: ignore[arg-type]  # numpy types its flag, not the arrays
     return streams
 
 
@@ -145,14 +145,16 @@ def train(data: Path, checkpoint: Path, minutes: float, rate: float, config: Mem
         tokens = batches()
         drawn = torch.randint(0, config.vocabulary, (NEGATIVES,))
         candidates, index = torch.unique(torch.cat([tokens.flatten(), drawn]), return_inverse=True)
-        with torch.autocast("cpu", torch.bfloat16, enabled=False):
-            recited, prior, error = losses(model, tokens, candidates, index[: tokens.numel()])
-            (recited + 0.2 * prior + 0.1 * error).backward()
+        recited, prior, error = losses(model, tokens, candidates, index[: tokens.numel()])
+        loss = recited + 0.2 * prior + 0.1 * error
+        if not loss.isfinite():
+            raise SystemExit(f"The loss is {loss.item()} at step {step}; the checkpoint before it stands.")
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
         optimiser.zero_grad()
         step += 1
-        if used - reported > 600 or step == 200:
+        if used - reported > 300 or step == 200:
             reported = used
             model.eval()
             line = {"step": step, "minutes": round(used / 60, 1), "loss": [round(x.item(), 4) for x in (recited, prior, error)]}

@@ -1,6 +1,6 @@
 """Train the byte-level BPE and write it as a tiktoken rank file.
 
-    python -m model.training.tokenizer --data TEXT_FOLDER --out model/weights/bpe32k.tiktoken
+python -m model.training.tokenizer --data TEXT_FOLDER --out model/weights/bpe32k.tiktoken
 """
 
 import argparse

@@ -64,6 +64,13 @@ def test_random_tokens_are_recited_exactly_at_every_length(memorizer, tokenizer,
     assert round_trip(memorizer, tokenizer, cut(tokens, memorizer.config.segment)) == tokenizer.decode_bytes(tokens)
 
 
+def test_every_byte_can_be_written_alone_or_after_another(memorizer, tokenizer):
+    """Any text can be spelled in bytes, so nothing is unwritable if this holds."""
+    bytes_ = torch.tensor([tokenizer.encode_single_token(bytes([b])) for b in range(256)])
+    for tokens in (bytes_[:, None], torch.stack([bytes_, bytes_.roll(1)], 1)):
+        assert memorizer.write(tokens, torch.full((256,), tokens.shape[1])).exact.all()
+
+
 def test_recitation_does_not_depend_on_the_batch(memorizer, tokenizer):
     tokens = tokenizer.encode_ordinary(TEXTS["english"])[: 4 * 90]
     memories = memorize(memorizer, tokenizer, cut(tokens, 90))
@@ -85,7 +92,9 @@ def test_every_parameter_learns_from_recitation():
     from model.training.memorizer import losses
 
     torch.manual_seed(0)
-    small = model.memorizer.Memorizer(MemorizerConfig(vocabulary=50, width=16, layers=1, heads=2, segment=20, memory=MemoryConfig(key=8, value=4)))
+    small = model.memorizer.Memorizer(
+        MemorizerConfig(vocabulary=50, width=16, layers=1, heads=2, segment=20, memory=MemoryConfig(key=8, value=4))
+    )
     tokens = torch.randint(0, 50, (3, 20))
     recited, prior, error = losses(small, tokens, torch.arange(50), tokens.flatten())
     (recited + prior + error).backward()

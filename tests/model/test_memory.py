@@ -77,6 +77,13 @@ def test_rehearsal_reaches_the_fixed_point_that_plain_momentum_reaches_slowly():
     torch.testing.assert_close(rehearse_loop(start, keys, values, gates.step, forget, 4_000), target, atol=1e-6, rtol=0)
 
 
+@pytest.mark.parametrize("length", [1, 2, KEY - 1])
+def test_rehearsal_of_few_tokens_with_hardly_any_forgetting_is_exact_and_finite(length):
+    _, keys, values, gates = case(length, dtype=torch.float32)
+    weights = rehearse(torch.zeros(3, KEY, VALUE), keys, values, gates.step, torch.full((3,), 1e-10), 200)
+    torch.testing.assert_close(keys @ weights, values, atol=1e-4, rtol=0)
+
+
 def test_rehearsal_of_nothing_changes_nothing_and_stays_finite():
     start = torch.ones(1, KEY, VALUE)
     empty = rehearse(start, torch.zeros(1, 0, KEY), torch.zeros(1, 0, VALUE), torch.zeros(1, 0), torch.zeros(1), 4)

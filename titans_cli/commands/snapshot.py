@@ -22,13 +22,10 @@ def list_snapshots(home: Home = None) -> None:
 @app.command("create")
 def create(name: Name, home: Home = None) -> None:
     """Give a name to what is memorized now."""
-    from titans_cli.errors import UsageError
     from titans_cli.render import print_note
     from titans_cli.settings import home_folder
     from titans_cli.usecases import snapshots
 
-    if not name.strip() or not name.isprintable():
-        raise UsageError("A snapshot's name needs visible characters.")
     made = snapshots.create_snapshot(home_folder(home), name)
     print_note(f"Snapshot {made.name}, {made.digest[:12]}.")
 

@@ -62,7 +62,13 @@ def write_zip(store: Store, snapshot: Snapshot, documents: list[StoredDocument],
                 raise DamagedError(f"The shard {digest} is damaged (its checksum differs); nothing was exported.")
             listed[f"shards/{digest}.safetensors"] = {"sha256": digest, "bytes": len(data)}
             add(archive, f"shards/{digest}.safetensors", data)
-        manifest = {"format": FORMAT, "name": snapshot.name, "fingerprint": snapshot.fingerprint, "digest": snapshot.digest, "files": listed}
+        manifest = {
+            "format": FORMAT,
+            "name": snapshot.name,
+            "fingerprint": snapshot.fingerprint,
+            "digest": snapshot.digest,
+            "files": listed,
+        }
         add(archive, "manifest.json", json.dumps(manifest).encode())
         archive.comment = b"0" * SEAL
 
@@ -161,7 +167,11 @@ def verify(archive: zipfile.ZipFile, path: Path, fingerprint: str) -> tuple[list
                 sizes[match[1]] = len(data)
         documents = [parse_document(row) for row in json.loads(archive.read("documents.json"))]
         same_shards = {d.shard for d in documents} == sizes.keys()
-        if not same_shards or digest_of(documents, fingerprint) != manifest["digest"] or any(d.fingerprint != fingerprint for d in documents):
+        if (
+            not same_shards
+            or digest_of(documents, fingerprint) != manifest["digest"]
+            or any(d.fingerprint != fingerprint for d in documents)
+        ):
             raise wrong("its documents do not fit its shards")
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise wrong(f"its tables are malformed ({error})") from error

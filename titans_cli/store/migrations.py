@@ -15,8 +15,8 @@ def now() -> str:
 
 
 def create_tables(db: Database) -> None:
-    db["shards"].create({"sha256": str, "bytes": int}, pk="sha256", strict=True)
-    db["documents"].create(
+    db.table("shards").create({"sha256": str, "bytes": int}, pk="sha256", strict=True)
+    db.table("documents").create(
         {
             "id": int,
             "path": str,
@@ -34,23 +34,23 @@ def create_tables(db: Database) -> None:
         not_null={"path", "name", "source_sha256", "shard"},
         strict=True,
     )
-    db["documents"].create_index(["path", "source_sha256", "fingerprint", "shard", "name"], unique=True)
-    db["snapshots"].create(
+    db.table("documents").create_index(["path", "source_sha256", "fingerprint", "shard", "name"], unique=True)
+    db.table("snapshots").create(
         {"id": int, "name": str, "parent": int, "created": str, "fingerprint": str, "digest": str},
         pk="id",
         foreign_keys=[("parent", "snapshots", "id")],
         not_null={"name", "created", "fingerprint", "digest"},
         strict=True,
     )
-    db["snapshots"].create_index(["name"], unique=True)
-    db["snapshot_documents"].create(
+    db.table("snapshots").create_index(["name"], unique=True)
+    db.table("snapshot_documents").create(
         {"snapshot": int, "document": int},
         pk=("snapshot", "document"),
         foreign_keys=[("snapshot", "snapshots", "id"), ("document", "documents", "id")],
         strict=True,
     )
-    db["head"].create({"one": int, "snapshot": int}, pk="one", foreign_keys=[("snapshot", "snapshots", "id")], strict=True)
-    db["failures"].create({"path": str, "reason": str, "failed": str}, pk="path", strict=True)
+    db.table("head").create({"one": int, "snapshot": int}, pk="one", foreign_keys=[("snapshot", "snapshots", "id")], strict=True)
+    db.table("failures").create({"path": str, "reason": str, "failed": str}, pk="path", strict=True)
 
 
 MIGRATIONS = [create_tables]
@@ -58,10 +58,10 @@ MIGRATIONS = [create_tables]
 
 def migrate(db: Database) -> None:
     """Bring ``db`` to the newest format. Raises TooNewError when it is newer than this program."""
-    done = db["migrations"].count if "migrations" in db.table_names() else 0
+    done = db.table("migrations").count if "migrations" in db.table_names() else 0
     if done > len(MIGRATIONS):
         raise TooNewError("This store was written by a newer titans. Upgrade: pip install --upgrade titans")
     for number, step in enumerate(MIGRATIONS[done:], done + 1):
         with db.atomic():
             step(db)
-            db["migrations"].insert({"number": number, "applied": now()}, pk="number")
+            db.table("migrations").insert({"number": number, "applied": now()}, pk="number")

@@ -119,10 +119,10 @@ class Store:
 
     # documents
 
-    def find_document(self, path: str, source_sha256: str, fingerprint: str) -> StoredDocument | None:
+    def find_document(self, path: str, name: str, source_sha256: str, fingerprint: str) -> StoredDocument | None:
         """The document of that file with that content, if it was memorized, whichever snapshot it belongs to."""
-        where = "path = ? and source_sha256 = ? and fingerprint = ?"
-        return next(self.select_documents(where, [path, source_sha256, fingerprint]), None)
+        where = "path = ? and name = ? and source_sha256 = ? and fingerprint = ?"
+        return next(self.select_documents(where, [path, name, source_sha256, fingerprint]), None)
 
     def find_content(self, source_sha256: str, suffix: str, fingerprint: str) -> StoredDocument | None:
         """Any document with that content and file name ending: another copy's memories serve it too."""
@@ -136,41 +136,47 @@ class Store:
         return next(self.select_documents(where, columns), None)
 
     def select_documents(self, where: str, values: Sequence[object] | dict[str, object]) -> Iterator[StoredDocument]:
-        return (StoredDocument(**row) for row in self.db["documents"].rows_where(where, values, order_by="name, path"))
+        return (StoredDocument(**row) for row in self.db.table("documents").rows_where(where, values, order_by="name, path"))
 
     def add_document(self, document: NewDocument, shard_bytes: int) -> StoredDocument:
         """Record a document whose shard has been written."""
         with self.db.atomic():
-            self.db["shards"].insert({"sha256": document.shard, "bytes": shard_bytes}, ignore=True)
-            identity = self.db["documents"].insert(asdict(document)).last_pk
-            self.db["failures"].delete_where("path = ?", [document.path])
-        return StoredDocument(**asdict(document), id=identity)
+            self.db.table("shards").insert({"sha256": document.shard, "bytes": shard_bytes}, ignore=True)
+            self.db.table("documents").insert(asdict(document))
+        stored = self.find_same(document)
+        assert stored is not None
+        return stored
 
     def add_failure(self, path: str, reason: str) -> None:
-        self.db["failures"].upsert({"path": path, "reason": reason, "failed": now()}, pk="path")
+        self.db.table("failures").upsert({"path": path, "reason": reason, "failed": now()}, pk="path")
+
+    def remove_failures(self, paths: Iterable[str]) -> None:
+        with self.db.atomic():
+            for path in paths:
+                self.db.table("failures").delete_where("path = ?", [path])
 
     def failures(self) -> list[tuple[str, str]]:
-        return [(row["path"], row["reason"]) for row in self.db["failures"].rows_where(order_by="path")]
+        return [(row["path"], row["reason"]) for row in self.db.table("failures").rows_where(order_by="path")]
 
     def shard_bytes(self, documents: Iterable[StoredDocument]) -> int:
         """Bytes of the shards of ``documents``, shared ones counted once."""
-        return sum(self.db["shards"].get(digest)["bytes"] for digest in {d.shard for d in documents})
+        return sum(self.db.table("shards").get(digest)["bytes"] for digest in {d.shard for d in documents})
 
     # snapshots
 
     def snapshots(self) -> list[Snapshot]:
-        return [Snapshot(**row) for row in self.db["snapshots"].rows_where(order_by="id")]
+        return [Snapshot(**row) for row in self.db.table("snapshots").rows_where(order_by="id")]
 
     def snapshot(self, name: str) -> Snapshot:
         """The snapshot of that name. Raises UsageError."""
-        for row in self.db["snapshots"].rows_where("name = ?", [name]):
+        for row in self.db.table("snapshots").rows_where("name = ?", [name]):
             return Snapshot(**row)
         raise UsageError(f"There is no snapshot {name!r}. See them with: titans snapshot list")
 
     def head(self) -> Snapshot | None:
         """The snapshot that questions are answered from."""
         try:
-            return Snapshot(**self.db["snapshots"].get(self.db["head"].get(1)["snapshot"]))
+            return Snapshot(**self.db.table("snapshots").get(self.db.table("head").get(1)["snapshot"]))
         except NotFoundError:
             return None
 
@@ -191,26 +197,24 @@ class Store:
         where = "id in (select document from snapshot_documents where snapshot = ?)"
         return list(self.select_documents(where, [snapshot.id]))
 
-    def add_snapshot(self, documents: Sequence[StoredDocument], fingerprint: str, name: str | None = None, head: bool = True) -> Snapshot:
-        """Make a snapshot of ``documents``, and the head unless told otherwise. A head that holds the same is returned as it is."""
+    def add_snapshot(self, documents: Sequence[StoredDocument], fingerprint: str, name: str | None = None) -> Snapshot:
+        """Make a snapshot of ``documents`` the head. Without a ``name`` it gets one, unless the head holds the same already."""
         digest = digest_of(documents, fingerprint)
         parent = self.head()
-        if name is None and head and parent is not None and parent.digest == digest:
+        if name is None and parent is not None and parent.digest == digest:
             return parent
-        if name is not None and self.db["snapshots"].count_where("name = ?", [name]):
+        if name is not None and self.db.table("snapshots").count_where("name = ?", [name]):
             raise UsageError(f"There is a snapshot {name!r} already. Choose another name, or delete it: titans snapshot delete {name}")
         with self.db.atomic():
             row = {"created": now(), "fingerprint": fingerprint, "digest": digest, "parent": parent and parent.id}
-            identity = self.db["snapshots"].insert({**row, "name": name or f"\0{digest}"}).last_pk
-            if name is None:
-                self.db["snapshots"].update(identity, {"name": f"auto-{identity}"})
-            self.db["snapshot_documents"].insert_all({"snapshot": identity, "document": d.id} for d in documents)
-            if head:
-                self.db["head"].insert({"one": 1, "snapshot": identity}, replace=True)
-        return Snapshot(**self.db["snapshots"].get(identity))
+            identity = 1 + max((s.id for s in self.snapshots()), default=0)
+            self.db.table("snapshots").insert({**row, "id": identity, "name": name or f"auto-{identity}"})
+            self.db.table("snapshot_documents").insert_all({"snapshot": identity, "document": d.id} for d in documents)
+            self.db.table("head").insert({"one": 1, "snapshot": identity}, replace=True)
+        return Snapshot(**self.db.table("snapshots").get(identity))
 
     def set_head(self, snapshot: Snapshot) -> None:
-        self.db["head"].insert({"one": 1, "snapshot": snapshot.id}, replace=True)
+        self.db.table("head").insert({"one": 1, "snapshot": snapshot.id}, replace=True)
 
     def delete_snapshot(self, snapshot: Snapshot) -> int:
         """Delete a snapshot and what only it held; returns the bytes freed. Raises UsageError for the head."""
@@ -219,11 +223,11 @@ class Store:
             raise UsageError(f"{snapshot.name!r} is what questions are answered from. Restore another snapshot first.")
         with self.db.atomic():
             self.db.execute("update snapshots set parent = ? where parent = ?", [snapshot.parent, snapshot.id])
-            self.db["snapshot_documents"].delete_where("snapshot = ?", [snapshot.id])
-            self.db["snapshots"].delete(snapshot.id)
-            self.db["documents"].delete_where("id not in (select document from snapshot_documents)")
-            unused = list(self.db["shards"].rows_where("sha256 not in (select shard from documents)"))
-            self.db["shards"].delete_where("sha256 not in (select shard from documents)")
+            self.db.table("snapshot_documents").delete_where("snapshot = ?", [snapshot.id])
+            self.db.table("snapshots").delete(snapshot.id)
+            self.db.table("documents").delete_where("id not in (select document from snapshot_documents)")
+            unused = list(self.db.table("shards").rows_where("sha256 not in (select shard from documents)"))
+            self.db.table("shards").delete_where("sha256 not in (select shard from documents)")
         for row in unused:
             shard_path(self.home, row["sha256"]).unlink(missing_ok=True)
         return sum(row["bytes"] for row in unused)

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from model import Passage, Reading, checksum, question_gist, read_answer, recite, wake
+from model import YES, Passage, Reading, checksum, question_gist, read_answer, recite, wake
 from titans_cli.models import Models
 from titans_cli.store import MemoryIndex, Store, open_index
 
-__all__ = ["Answer", "Assistant", "Evidence", "Recitation"]
+__all__ = ["Answer", "Assistant", "Evidence", "Recitation", "answer_text"]
 
 WAKE = 12
 """Memories that a question wakes."""
@@ -148,12 +148,15 @@ class Assistant:
         if reading is None or reading.score < REFUSE_BELOW:
             return Answer(question, None, True, 1 - reading.confidence if reading else 1.0, (), elapsed)
         run = runs[reading.passage]
-        text = " ".join(run.text[reading.start : reading.end].split()) if reading.kind is None else kind_of(reading)
+        text = answer_text(run.text, reading)
         return Answer(question, text, False, reading.confidence, (evidence(run, reading),), elapsed)
 
 
-def kind_of(reading: Reading) -> str:
-    return "yes" if reading.kind == 1 else "no"
+def answer_text(text: str, reading: Reading) -> str:
+    """The words of an answer read in ``text``."""
+    if reading.kind is not None:
+        return "yes" if reading.kind == YES else "no"
+    return " ".join(text[reading.start : reading.end].split())
 
 
 def evidence(run: Recitation, reading: Reading) -> Evidence:

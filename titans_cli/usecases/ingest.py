@@ -91,6 +91,7 @@ def ingest(home: Path, models: Models, paths: Sequence[Path], progress: Progress
             store.add_failure(path, reason)
         if done:
             paths_done = {d.path for d in done}
+            store.remove_failures(paths_done)
             kept = [d for d in store.documents(head) if d.path not in paths_done] if head else []
             snapshot = store.add_snapshot(done + kept, models.fingerprint)
             open_index(store, snapshot)
@@ -113,8 +114,8 @@ def memorize_source(store: Store, models: Models, source: Source, progress: Prog
     """The stored document of ``source``: an earlier one if its content is known, else newly memorized."""
     path = str(source.path)
     digest = digest_of_file(source.path)
-    known = store.find_document(path, digest, models.fingerprint)
-    if known is not None and known.name == source.name:
+    known = store.find_document(path, source.name, digest, models.fingerprint)
+    if known is not None:
         tally.unchanged += 1
         return known
     twin = store.find_content(digest, source.path.suffix, models.fingerprint)
@@ -146,9 +147,7 @@ def memorize_source(store: Store, models: Models, source: Source, progress: Prog
     if document.empty_pages:
         tally.without_text.append((source.name, document.empty_pages))
     return store.add_document(
-        NewDocument(
-            path, source.name, document.sha256, document.size, last, tokens, len(memories), models.fingerprint, shard_digest
-        ),
+        NewDocument(path, source.name, document.sha256, document.size, last, tokens, len(memories), models.fingerprint, shard_digest),
         shard_bytes,
     )
 

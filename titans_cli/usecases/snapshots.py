@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from titans_cli.errors import UsageError
 from titans_cli.store import Snapshot, Store, export_snapshot, import_archive
 
 __all__ = ["ListedSnapshot", "create_snapshot", "delete_snapshot", "export_to", "import_from", "list_snapshots", "restore_snapshot"]
@@ -24,12 +25,16 @@ def list_snapshots(home: Path) -> list[ListedSnapshot]:
         result = []
         for snapshot in store.snapshots():
             documents = store.documents(snapshot)
-            result.append(ListedSnapshot(snapshot, len(documents), sum(d.tokens for d in documents), head is not None and head.id == snapshot.id))
+            result.append(
+                ListedSnapshot(snapshot, len(documents), sum(d.tokens for d in documents), head is not None and head.id == snapshot.id)
+            )
         return result
 
 
 def create_snapshot(home: Path, name: str) -> Snapshot:
-    """Name what is memorized now."""
+    """Name what is memorized now. Names that the program gives itself are not to be had."""
+    if name.startswith("auto-") or not name.strip() or not name.isprintable():
+        raise UsageError("A snapshot's name needs visible characters, and does not begin with auto-.")
     with Store.open(home) as store, store.locked():
         head = store.require_head()
         return store.add_snapshot(store.documents(head), head.fingerprint, name)
