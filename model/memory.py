@@ -107,11 +107,14 @@ def rehearse(weights: Tensor, keys: Tensor, values: Tensor, step: Tensor, forget
     descent = (keys * step[..., None]).mT @ values - curvature @ weights  # minus the gradient
     direction = descent
     norm = (descent * descent).sum(1, keepdim=True)
-    rest = norm * torch.finfo(weights.dtype).eps ** 2 + torch.finfo(weights.dtype).tiny
+    unit = torch.finfo(weights.dtype).eps
+    rest = norm * unit**2
+    flat = curvature.diagonal(dim1=1, dim2=2).sum(1)[:, None, None] * unit
     for _ in range(passes):
         curved = curvature @ direction
         bend = (direction * curved).sum(1, keepdim=True)
-        going = (norm > rest) & (bend > 0)  # a column that has arrived stays: what is left of its gradient is rounding
+        # A column that has arrived stays, and none goes where the loss is flat: what is left of the gradient is rounding.
+        going = (norm > rest) & (bend > flat * (direction * direction).sum(1, keepdim=True))
         rate = torch.where(going, norm / bend.masked_fill(~going, 1), 0)
         weights = weights + rate * direction
         descent = descent - rate * curved
