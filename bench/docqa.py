@@ -108,7 +108,11 @@ def retrieval(
 
 
 def memory(assistant: Assistant) -> Callable[[str], tuple[str | None, str]]:
-    return lambda question: (assistant.ask(question).answer, " ".join(run.text for run in assistant.recall(question)))
+    def answer(question: str) -> tuple[str | None, str]:
+        runs = assistant.recall(question)
+        return assistant.read(question, runs, time.monotonic()).answer, " ".join(run.text for run in runs)
+
+    return answer
 
 
 def measure(name: str, answer: Callable[[str], tuple[str | None, str]], records: list[dict], impossible: list[dict]) -> dict:

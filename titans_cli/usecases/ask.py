@@ -142,7 +142,10 @@ class Assistant:
     def ask(self, question: str) -> Answer:
         """Answer ``question``, or refuse."""
         begun = time.monotonic()
-        runs = self.recall(question)
+        return self.read(question, self.recall(question), begun)
+
+    def read(self, question: str, runs: Sequence[Recitation], begun: float) -> Answer:
+        """Answer ``question`` from recitations; ``begun`` (monotonic seconds) is when the question came."""
         reading = read_answer(self.models.core, question, [Passage(r.text, r.first, r.score) for r in runs], TRUST)
         elapsed = int((time.monotonic() - begun) * 1000)
         if reading is None or reading.score < REFUSE_BELOW:
