@@ -152,7 +152,7 @@ def verify(archive: zipfile.ZipFile, path: Path, fingerprint: str) -> tuple[list
             raise TooNewError(f"{path} was written by other model weights ({manifest['fingerprint'][:12]}); these are {fingerprint[:12]}.")
         if manifest["files"].keys() != infos.keys() - {"manifest.json"}:
             raise wrong("its list of files differs from its manifest")
-        sizes = {}
+        sizes, counts = {}, {}
         for name, facts in manifest["files"].items():
             if infos[name].file_size != facts["bytes"] or (name == "documents.json" and facts["bytes"] > LARGEST_TABLE):
                 raise wrong(f"the size of {name} differs")
@@ -163,15 +163,11 @@ def verify(archive: zipfile.ZipFile, path: Path, fingerprint: str) -> tuple[list
                 match = SHARD_NAME.fullmatch(name)
                 if match is None or match[1] != facts["sha256"]:
                     raise wrong(f"{name!r} is no name of a shard")
-                parse_shard(data, f"{name} in {path}")
+                counts[match[1]] = parse_shard(data, f"{name} in {path}").memories
                 sizes[match[1]] = len(data)
         documents = [parse_document(row) for row in json.loads(archive.read("documents.json"))]
-        same_shards = {d.shard for d in documents} == sizes.keys()
-        if (
-            not same_shards
-            or digest_of(documents, fingerprint) != manifest["digest"]
-            or any(d.fingerprint != fingerprint for d in documents)
-        ):
+        fitting = {d.shard for d in documents} == sizes.keys() and all(counts[d.shard] == d.memories for d in documents)
+        if not fitting or digest_of(documents, fingerprint) != manifest["digest"] or any(d.fingerprint != fingerprint for d in documents):
             raise wrong("its documents do not fit its shards")
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise wrong(f"its tables are malformed ({error})") from error
