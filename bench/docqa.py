@@ -31,7 +31,7 @@ from model import Passage, load_tokenizer, question_gist, read_answer, sentence_
 from model.training.corpus import load_texts
 from model.training.scoring import best, exact_match, f1
 from titans_cli.models import Models
-from titans_cli.usecases.ask import REFUSE_BELOW, TRUST, Assistant, answer_text
+from titans_cli.usecases.ask import REFUSE_BELOW, Assistant, answer_text
 
 WINDOW, TOP = 256, 8
 
@@ -98,7 +98,7 @@ def retrieval(
     def answer(question: str) -> tuple[str | None, str]:
         found = search(question)
         passages = [Passage(windows[i], i, score) for i, score in found]
-        reading = read_answer(models.core, question, passages, TRUST)
+        reading = read_answer(models.core, question, passages)
         shown = " ".join(p.text for p in passages)
         if reading is None or reading.score < REFUSE_BELOW:
             return None, shown

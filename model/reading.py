@@ -81,11 +81,8 @@ def arrange(passages: Sequence[Passage], room: int) -> list[list[Piece]]:
 
 
 @torch.inference_mode()
-def read_answer(core: Core, question: str, passages: Sequence[Passage], trust: float = 0.0) -> Reading | None:
-    """The best answer to ``question`` in ``passages``, by one softmax over all windows; None when there is nothing to read.
-
-    ``trust`` is the weight, in logits, of a passage's own score.
-    """
+def read_answer(core: Core, question: str, passages: Sequence[Passage]) -> Reading | None:
+    """The best answer to ``question`` in ``passages``, by one softmax over all windows; None when there is nothing to read."""
     asked = wordpieces([question])[0].ids[:LONGEST_QUESTION]
     windows = arrange(passages, WINDOW - len(asked) - 2)
     if not windows or not asked:
@@ -96,7 +93,7 @@ def read_answer(core: Core, question: str, passages: Sequence[Passage], trust: f
         batch = windows[first : first + BATCH]
         start, end = scores(core, asked, batch)
         for window, starts, ends in zip(batch, start, end, strict=True):
-            reading, everything = best_of_window(core.config.persistent, passages, window, starts, ends, trust)
+            reading, everything = best_of_window(core.config.persistent, window, starts, ends)
             partition.append(everything)
             if best is None or reading.score > best.score:
                 best = reading
@@ -119,13 +116,10 @@ def scores(core: Core, asked: list[int], windows: Sequence[Sequence[Piece]]) -> 
     return start.cpu(), end.cpu()
 
 
-def best_of_window(
-    shift: int, passages: Sequence[Passage], window: Sequence[Piece], start: Tensor, end: Tensor, trust: float
-) -> tuple[Reading, Tensor]:
+def best_of_window(shift: int, window: Sequence[Piece], start: Tensor, end: Tensor) -> tuple[Reading, Tensor]:
     """The window's best answer, and its scores of every answer, all relative to its score of nothing."""
     nothing = start[NOTHING] + end[NOTHING]
-    base = max(passages[piece.passage].score for piece in window) * trust
-    said = [start[kind] + end[kind] - nothing + base for kind in (YES, NO)]
+    said = [start[kind] + end[kind] - nothing for kind in (YES, NO)]
     best = max(
         (Reading(window[0].passage, 0, 0, kind, float(score), 0.0) for kind, score in zip((YES, NO), said, strict=True)),
         key=lambda reading: reading.score,
@@ -136,7 +130,7 @@ def best_of_window(
         firsts.append(firsts[-1] + len(piece.ids) + 1)
     for piece, (first, after) in zip(window, pairwise(firsts), strict=True):
         inner = slice(first, after - 1)
-        pairs = start[inner, None] + end[None, inner] - nothing + trust * passages[piece.passage].score
+        pairs = start[inner, None] + end[None, inner] - nothing
         band = torch.ones_like(pairs, dtype=torch.bool).triu().tril(LONGEST_ANSWER)
         pairs = pairs.masked_fill(~band, -torch.inf)
         everything.append(pairs[band])

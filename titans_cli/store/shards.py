@@ -66,7 +66,8 @@ def shard_path(home: Path, digest: str) -> Path:
 
 def write_shard(home: Path, shard: Shard, fingerprint: str) -> tuple[str, int]:
     """Store ``shard`` unless it is there already; returns its SHA-256 and size in bytes."""
-    data = save({f.name: getattr(shard, f.name).contiguous() for f in fields(shard)}, {"format": "1", "fingerprint": fingerprint})
+    tensors = {f.name: getattr(shard, f.name).contiguous() for f in fields(shard)}
+    data = save(tensors, {"titans": f"1 {fingerprint}"})  # one entry only: safetensors writes several in random order
     digest = hashlib.sha256(data).hexdigest()
     path = shard_path(home, digest)
     if not path.exists() or path.stat().st_size != len(data):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from model import YES, Passage, Reading, checksum, question_gist, read_answer, recite, wake
 from titans_cli.models import Models
-from titans_cli.store import MemoryIndex, Store, open_index
+from titans_cli.store import MemoryIndex, Store, Woken, open_index
 
 __all__ = ["Answer", "Assistant", "Evidence", "Recitation", "answer_text"]
 
@@ -16,8 +16,6 @@ WAKE = 12
 """Memories that a question wakes."""
 NEIGHBOURS = 4
 """Best ones of them whose neighbours in the document are woken too: answers do not end where a memory does."""
-TRUST = 0.0
-"""Weight of a memory's gist in choosing an answer, in logits."""
 REFUSE_BELOW = 0.0
 """Logits above "nothing" that an answer needs."""
 
@@ -108,23 +106,17 @@ class Assistant:
                 runs[-1].append(i)
             else:
                 runs.append([i])
-        return [self.join(run, chosen, rows, woken.sentences, woken.pages, woken.checksums, scores) for run in runs]
+        return [self.join(run, chosen, rows, woken, scores) for run in runs]
 
     def join(
-        self,
-        run: Sequence[int],
-        chosen: Sequence[int],
-        rows: Sequence[Sequence[int]],
-        sizes: Sequence[Sequence[int]],
-        pages: Sequence[int | None],
-        checksums: Sequence[bytes],
-        scores: dict[int, float],
+        self, run: Sequence[int], chosen: Sequence[int], rows: Sequence[Sequence[int]], woken: Woken, scores: dict[int, float]
     ) -> Recitation:
+        """The recitation of the memories ``chosen[i]`` for i in ``run``, recited as ``rows[i]``."""
         decode = self.models.tokenizer.decode
         sentences, text = [], ""
         for i in run:
             at = 0
-            for size in sizes[i]:
+            for size in woken.sentences[i]:
                 part = decode(rows[i][at : at + size])
                 sentences.append(Sentence(len(text), len(text) + len(part), chosen[i]))
                 text += part
@@ -134,8 +126,8 @@ class Assistant:
             document=self.documents[self.index.document_of(chosen[run[0]])],
             text=text,
             sentences=tuple(sentences),
-            pages={chosen[i]: pages[i] for i in run},
-            verbatim={chosen[i]: checksum(rows[i]) == checksums[i] for i in run},
+            pages={chosen[i]: woken.pages[i] for i in run},
+            verbatim={chosen[i]: checksum(rows[i]) == woken.checksums[i] for i in run},
             score=max(scores[chosen[i]] for i in run),
         )
 
@@ -146,7 +138,7 @@ class Assistant:
 
     def read(self, question: str, runs: Sequence[Recitation], begun: float) -> Answer:
         """Answer ``question`` from recitations; ``begun`` (monotonic seconds) is when the question came."""
-        reading = read_answer(self.models.core, question, [Passage(r.text, r.first, r.score) for r in runs], TRUST)
+        reading = read_answer(self.models.core, question, [Passage(r.text, r.first, r.score) for r in runs])
         elapsed = int((time.monotonic() - begun) * 1000)
         if reading is None or reading.score < REFUSE_BELOW:
             return Answer(question, None, True, 1 - reading.confidence if reading else 1.0, (), elapsed)

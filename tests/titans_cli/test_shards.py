@@ -1,0 +1,21 @@
+import torch
+
+from titans_cli.store import Shard, read_shard, write_shard
+
+
+def test_equal_shards_have_equal_names_and_come_back(tmp_path):
+    shard = Shard(
+        weights=torch.randint(0, 256, (2, 12), dtype=torch.uint8),
+        scales=torch.ones(2, 4, dtype=torch.float16),
+        pages=torch.tensor([1, 2], dtype=torch.int32),
+        checksums=torch.zeros(2, 8, dtype=torch.uint8),
+        sentences=torch.tensor([3, 4, 5], dtype=torch.int16),
+        owners=torch.tensor([0, 1, 1], dtype=torch.int32),
+        gists=torch.zeros(3, 6, dtype=torch.int8),
+        gist_scales=torch.ones(3, dtype=torch.float16),
+    )
+    digests = {write_shard(tmp_path / str(i), shard, "fingerprint")[0] for i in range(40)}
+    assert len(digests) == 1
+    again = read_shard(tmp_path / "0", digests.pop())
+    assert torch.equal(again.weights, shard.weights)
+    assert again.lengths().tolist() == [3, 9]
