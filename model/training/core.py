@@ -28,6 +28,7 @@ from torch.nn import functional as F
 from ingest.sentences import sentence_spans
 from model.config import CoreConfig
 from model.core import NO, NOTHING, PAD, SEPARATOR, START, YES, Core, stack, wordpieces
+from model.training.checkpoint import export, resume, save
 from model.training.scoring import best, exact_match, f1
 
 __all__ = ["train"]
@@ -370,10 +371,7 @@ def train(data: Path, babi: Path, development: Path, checkpoint: Path, minutes: 
     optimiser = torch.optim.AdamW([{"params": old, "factor": 1.0}, {"params": new, "factor": 5.0}], lr=rate, weight_decay=0.01, fused=True)
     step, used = 0, 0.0
     if checkpoint.exists():
-        saved = torch.load(checkpoint, weights_only=True)
-        core.load_state_dict(saved["model"])
-        optimiser.load_state_dict(saved["optimiser"])
-        step, used = saved["step"], saved["seconds"]
+        step, used = resume(checkpoint, core, optimiser)
     else:
         print(json.dumps({"step": 0, **evaluate(core, development)}), flush=True)
     rng = random.Random(step)
@@ -408,16 +406,9 @@ def train(data: Path, babi: Path, development: Path, checkpoint: Path, minutes: 
         if used - saved_at > 180 or step == 50:
             saved_at = used
             print(f"step {step} {used / 60:.1f} min, {tokens / 1e6:.2f} M tokens read, {losses}", flush=True)
-            save(checkpoint, core, optimiser, step, used)
-    save(checkpoint, core, optimiser, step, used)
+            save(checkpoint, core, config, optimiser, step, used)
+    save(checkpoint, core, config, optimiser, step, used)
     print(json.dumps({"step": step, **evaluate(core, development, 791)}), flush=True)
-
-
-def save(checkpoint: Path, core: Core, optimiser: torch.optim.Optimizer, step: int, seconds: float) -> None:
-    state = {"model": core.state_dict(), "optimiser": optimiser.state_dict(), "step": step, "seconds": seconds}
-    part = checkpoint.with_suffix(".part")
-    torch.save({**state, "config": core.config.as_dict()}, part)
-    part.replace(checkpoint)
 
 
 def main() -> None:
@@ -433,10 +424,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     if arguments.export:
-        from model.weights_file import save_weights
-
-        saved = torch.load(arguments.checkpoint, weights_only=True)
-        save_weights(arguments.export / "core.safetensors", saved["model"], saved["config"])
+        export(arguments.checkpoint, arguments.export / "core.safetensors")
         return
     arguments.checkpoint.parent.mkdir(parents=True, exist_ok=True)
     train(arguments.data, arguments.babi, arguments.development, arguments.checkpoint, arguments.minutes, arguments.rate)

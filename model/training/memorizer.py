@@ -15,7 +15,6 @@ import json
 import math
 import random
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +26,7 @@ from model.config import MemorizerConfig
 from model.memorizer import Memorizer
 from model.memory import MemoryState, dequantise, fixed_point, quantise, read_stream
 from model.tokenizer import load_tokenizer
+from model.training.checkpoint import export, resume, save
 from model.training.corpus import PROSE, load_texts, number_table
 
 __all__ = ["train"]
@@ -131,10 +131,7 @@ def train(data: Path, checkpoint: Path, minutes: float, rate: float, config: Mem
     optimiser = torch.optim.AdamW(model.parameters(), lr=rate, betas=(0.9, 0.98), weight_decay=0.0, fused=True)
     step, used = 0, 0.0
     if checkpoint.exists():
-        saved = torch.load(checkpoint, weights_only=True)
-        model.load_state_dict(saved["model"])
-        optimiser.load_state_dict(saved["optimiser"])
-        step, used = saved["step"], saved["seconds"]
+        step, used = resume(checkpoint, model, optimiser)
     batches = Batches(streams, config, seed=step)
     begun = time.monotonic() - used
     reported = used
@@ -160,16 +157,9 @@ def train(data: Path, checkpoint: Path, minutes: float, rate: float, config: Mem
             line = {"step": step, "minutes": round(used / 60, 1), "loss": [round(x.item(), 4) for x in (recited, prior, error)]}
             print(json.dumps({**line, "held_out": evaluate(model, held_out)}), flush=True)
             model.train()
-            save(checkpoint, model, optimiser, step, used)
-    save(checkpoint, model, optimiser, step, used)
+            save(checkpoint, model, config, optimiser, step, used)
+    save(checkpoint, model, config, optimiser, step, used)
     print(json.dumps({"step": step, "held_out": evaluate(model.eval(), held_out, segments=200)}), flush=True)
-
-
-def save(checkpoint: Path, model: Memorizer, optimiser: torch.optim.Optimizer, step: int, seconds: float) -> None:
-    state = {"model": model.state_dict(), "optimiser": optimiser.state_dict(), "step": step, "seconds": seconds}
-    part = checkpoint.with_suffix(".part")
-    torch.save({**state, "config": model.config.as_dict()}, part)
-    part.replace(checkpoint)
 
 
 def main() -> None:
@@ -183,13 +173,10 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     if arguments.export:
-        from model.weights_file import save_weights
-
-        saved = torch.load(arguments.checkpoint, weights_only=True)
-        save_weights(arguments.export, saved["model"], saved["config"])
+        export(arguments.checkpoint, arguments.export)
         return
     arguments.checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    train(arguments.data, arguments.checkpoint, arguments.minutes, arguments.rate, replace(MemorizerConfig()))
+    train(arguments.data, arguments.checkpoint, arguments.minutes, arguments.rate, MemorizerConfig())
 
 
 if __name__ == "__main__":
