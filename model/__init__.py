@@ -8,7 +8,7 @@ from model.recall import question_gist, sentence_gists, wake
 from model.runtime import choose_device
 from model.tokenizer import load_tokenizer
 from model.weights_file import weight_files
-from model.writing import Memory, checksum, memorize, recite
+from model.writing import Memory, checksum, memorize, recite, sentence_texts
 
 __all__ = [
     "NO",
@@ -31,6 +31,7 @@ __all__ = [
     "read_answer",
     "recite",
     "sentence_gists",
+    "sentence_texts",
     "wake",
     "weight_files",
 ]

@@ -14,7 +14,7 @@ from model.errors import MemorizeError
 from model.memorizer import Memorizer
 from model.memory import dequantise, pack, unpack
 
-__all__ = ["Memory", "checksum", "memorize", "recite"]
+__all__ = ["Memory", "checksum", "memorize", "recite", "sentence_texts"]
 
 BATCH = 16
 """Segments written at once."""
@@ -99,3 +99,9 @@ def recite(memorizer: Memorizer, weights: Tensor, scales: Tensor, lengths: Seque
     integers = unpack(weights, memory.bits, memory.key, memory.value)
     rows = memorizer.recite(dequantise(integers, scales).to(memorizer.bias.device), max(lengths)).tolist()
     return [row[:length] for row, length in zip(rows, lengths, strict=True)]
+
+
+def sentence_texts(tokenizer: tiktoken.Encoding, tokens: Sequence[int], sizes: Sequence[int]) -> list[str]:
+    """The text of each sentence of a memory; ``sizes`` are their numbers of tokens."""
+    ends = list(accumulate(sizes))
+    return [tokenizer.decode(tokens[end - size : end]) for size, end in zip(sizes, ends, strict=True)]

@@ -73,7 +73,7 @@ class MemoryIndex:
 
 
 def build(store: Store, folder: Path, documents: Sequence[StoredDocument]) -> None:
-    """Gather the gists of all shards into ``folder``, one document at a time, so that memory use stays flat."""
+    """Gather the gists of all shards into ``folder``, whole or not at all; holds them all while it does."""
     part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from model import YES, Passage, Reading, checksum, question_gist, read_answer, recite, wake
+from model import YES, Passage, Reading, checksum, question_gist, read_answer, recite, sentence_texts, wake
 from titans_cli.models import Models
 from titans_cli.store import MemoryIndex, Store, Woken, open_index
 
@@ -112,15 +112,11 @@ class Assistant:
         self, run: Sequence[int], chosen: Sequence[int], rows: Sequence[Sequence[int]], woken: Woken, scores: dict[int, float]
     ) -> Recitation:
         """The recitation of the memories ``chosen[i]`` for i in ``run``, recited as ``rows[i]``."""
-        decode = self.models.tokenizer.decode
         sentences, text = [], ""
         for i in run:
-            at = 0
-            for size in woken.sentences[i]:
-                part = decode(rows[i][at : at + size])
+            for part in sentence_texts(self.models.tokenizer, rows[i], woken.sentences[i]):
                 sentences.append(Sentence(len(text), len(text) + len(part), chosen[i]))
                 text += part
-                at += size
         return Recitation(
             first=chosen[run[0]],
             document=self.documents[self.index.document_of(chosen[run[0]])],

@@ -10,7 +10,7 @@ from typing import Protocol
 import torch
 
 from ingest import Document, Source, SourceError, digest_of_file, find_sources, read_document, segments
-from model import MemorizeError, Memory, memorize, sentence_gists
+from model import MemorizeError, Memory, memorize, sentence_gists, sentence_texts
 from titans_cli.errors import TitansError, UsageError
 from titans_cli.models import Models
 from titans_cli.store import NewDocument, Shard, Snapshot, Store, StoredDocument, open_index, write_shard
@@ -130,12 +130,12 @@ def memorize_source(store: Store, models: Models, source: Source, progress: Prog
     memories: list[Memory] = []
     gists, scales, pages = [], [], []
     characters, written = sum(len(page.text) for page in document.pages), 0
-    for group_pages, group, (group_gists, group_scales) in write_groups(models, document):
+    for group_pages, group, (group_gists, group_scales), group_characters in write_groups(models, document):
         memories += group
         pages += group_pages
         gists.append(group_gists)
         scales.append(group_scales)
-        written += sum(len(models.tokenizer.decode(m.tokens)) for m in group)
+        written += group_characters
         progress.page(group_pages[-1] or None, sum(len(m.tokens) for m in group), written / characters)
     shard = make_shard(memories, pages, torch.cat(gists), torch.cat(scales))
     shard_digest, shard_bytes = write_shard(store.home, shard, models.fingerprint)
@@ -152,11 +152,13 @@ def memorize_source(store: Store, models: Models, source: Source, progress: Prog
     )
 
 
-Group = tuple[list[int], list[Memory], tuple[torch.Tensor, torch.Tensor]]
+Group = tuple[list[int], list[Memory], tuple[torch.Tensor, torch.Tensor], int]
 
 
 def write_groups(models: Models, document: Document) -> Iterator[Group]:
-    """Memories of ``document``, ``GROUP`` segments at a time: their pages (0 for none), themselves, their sentences' gists."""
+    """Memories of ``document``, ``GROUP`` segments at a time: their pages (0 for none), themselves, their sentences' gists, and
+    their characters.
+    """
     stream = segments(document, models.tokenizer.encode_ordinary, models.memorizer.config.segment)
     while group := list(islice(stream, GROUP)):
         try:
@@ -166,19 +168,9 @@ def write_groups(models: Models, document: Document) -> Iterator[Group]:
         pages = [group[m.segment].page or 0 for m in memories]
         texts, text_pages = [], []
         for memory, page in zip(memories, pages, strict=True):
-            texts += sentence_texts(models, memory)
+            texts += sentence_texts(models.tokenizer, memory.tokens, memory.sentences)
             text_pages += [page] * len(memory.sentences)
-        yield pages, memories, sentence_gists(models.core, texts, text_pages)
-
-
-def sentence_texts(models: Models, memory: Memory) -> list[str]:
-    """The text of each of a memory's sentences."""
-    tokens = memory.tokens
-    texts, at = [], 0
-    for size in memory.sentences:
-        texts.append(models.tokenizer.decode(tokens[at : at + size]))
-        at += size
-    return texts
+        yield pages, memories, sentence_gists(models.core, texts, text_pages), sum(map(len, texts))
 
 
 def make_shard(memories: Sequence[Memory], pages: Sequence[int], gists: torch.Tensor, scales: torch.Tensor) -> Shard:
