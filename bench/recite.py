@@ -51,16 +51,14 @@ def measure(kind: str, data: Path, wanted: int) -> dict:
             rows = []
             for part in range(0, len(made), 16):
                 some = made[part : part + 16]
-                rows += recite(
-                    memorizer, torch.stack([m.weights for m in some]), torch.stack([m.scales for m in some]), [len(m.tokens) for m in some]
-                )
+                rows += recite(memorizer, [m.weights for m in some], torch.stack([m.scale for m in some]), [len(m.tokens) for m in some])
             recite_seconds += time.monotonic() - between
             write_seconds += between - begun
             exact += sum(tuple(row) == m.tokens for row, m in zip(rows, made, strict=True))
             memories += len(made)
             tokens += sum(len(m.tokens) for m in made)
             characters += sum(len(tokenizer.decode(m.tokens)) for m in made)
-            written_bytes += sum(m.weights.nbytes + m.scales.nbytes for m in made)
+            written_bytes += sum(m.weights.nbytes + m.scale.nbytes + 1 for m in made)  # one byte says how many rows
     return {
         "kind": kind,
         "tokens": tokens,

@@ -3,8 +3,12 @@
 from dataclasses import asdict, dataclass
 
 from model.errors import ModelError
+from model.rounding import STEPS
 
-__all__ = ["CoreConfig", "MemorizerConfig", "MemoryConfig"]
+__all__ = ["JOININGS", "RULES", "BlockConfig", "CoreConfig", "MemorizerConfig", "MemoryConfig", "RuleConfig"]
+
+JOININGS = ("lmm", "mac", "mag", "mal")
+RULES = ("titans", "delta", "rwkv7", "closed")
 
 
 def require(condition: bool, message: str) -> None:
@@ -14,26 +18,73 @@ def require(condition: bool, message: str) -> None:
 
 @dataclass(frozen=True)
 class MemoryConfig:
-    """One neural memory: a linear map of ``key × value`` weights, and how it is written."""
+    """One neural memory: a linear map from keys to values, and how it is written.
 
-    key: int = 96  # features of a key, rows of the memory
-    value: int = 32  # features of a value, columns of the memory
-    bits: int = 6  # bits of a stored weight: 6 or 8
-    chunk: int = 32  # tokens whose gradients are taken at the same weights while reading (eq. 16)
-    passes: int = 32  # momentum passes over the whole segment in one rehearsal
-    rounds: int = 8  # rehearsals in which what came back wrong is written more strongly
+    Keys have ``key`` features at most. How many of them, the memory's rows, a text needs is told by its surprise.
+    """
+
+    key: int = 128  # features of a key, most rows of a memory
+    value: int = 48  # features of a value, columns of a memory
+    bits: int = 1  # bits of a stored weight
+    rows_step: int = 8  # rows come in multiples of this
+    rows_per_nat: float = 0.05  # rows for each nat of surprise
+    rows_per_token: float = 0.5  # rows for each token
+    rows_more: float = 1.2  # factor on the rows when a text does not fit
+    rounds: int = 10  # rehearsals in which what came back wrong is written more strongly
     margin: float = 0.05  # logits by which a recited token must beat the runner-up
 
     def __post_init__(self) -> None:
-        require(self.key > 0 and self.value > 0 and self.chunk > 0, "a memory needs positive key, value and chunk sizes")
-        require(self.bits in (6, 8), f"memory weights are stored in 6 or 8 bits, not {self.bits}")
-        require(self.passes > 0 and self.rounds >= 0, "a memory needs at least one pass")
-        require(self.margin >= 0, "the margin cannot be negative")
+        require(self.key > 0 and self.value > 0, "a memory needs positive key and value sizes")
+        require(self.bits in STEPS, f"memory weights are stored in {', '.join(map(str, STEPS))} bits, not {self.bits}")
+        require(self.value * self.bits % 8 == 0, "a row of a memory must fill whole bytes")
+        require(self.rows_step > 0 and self.key % self.rows_step == 0, "the most rows must be a multiple of the step of rows")
+        require(self.rows_more > 1, "a text that does not fit needs more rows")
+        require(self.rounds >= 0 and self.margin >= 0, "rounds and margin cannot be negative")
 
-    @property
-    def weights(self) -> int:
-        """Number of weights in one memory."""
-        return self.key * self.value
+
+@dataclass(frozen=True)
+class RuleConfig:
+    """A memory network that learns while it reads, see ``memory.py``."""
+
+    key: int  # features of a key
+    value: int  # features of a value
+    rule: str = "titans"  # one of RULES
+    depth: int = 1  # layers of the memory: 1 is linear, with 2 and 3 SiLU stands between
+    residual: bool = False  # the key is added to what is read; key and value sizes must be equal
+    norm: bool = False  # what is read has unit mean square, before the residual
+    chunk: int = 32  # tokens whose gradients are taken at the same weights (eq. 16)
+    reads: str = "after"  # a token reads before or after its own update
+    regularisation: float = 0.1  # of least squares
+
+    def __post_init__(self) -> None:
+        require(self.rule in RULES, f"a rule is one of {', '.join(RULES)}, not {self.rule!r}")
+        require(self.key > 0 and self.value > 0 and self.chunk > 0, "a memory needs positive key, value and chunk sizes")
+        require(1 <= self.depth <= 3, f"a memory has one to three layers, not {self.depth}")
+        require(self.reads in ("before", "after"), f"a token reads before or after its update, not {self.reads!r}")
+        require(not self.residual or self.key == self.value, "a residual needs keys and values of one size")
+        require(self.regularisation > 0, "least squares need some regularisation")
+        linear = self.depth == 1 and not self.norm and not self.residual
+        require(linear or self.rule in ("titans", "delta"), f"the rule {self.rule} needs a linear memory")
+
+
+@dataclass(frozen=True)
+class BlockConfig:
+    """A Titans block: a neural memory of several heads, and how it is joined to attention, see ``block.py``."""
+
+    width: int  # features of a token
+    memory: RuleConfig  # of one head
+    joining: str = "mag"  # one of JOININGS
+    heads: int = 4  # of attention and of memory
+    hidden: int = 64  # features between the layers of a deep memory
+    convolution: int = 4  # tokens that the depthwise convolution of queries, keys and values covers; 1 for none
+    window: int = 32  # tokens that attention sees; with mac, tokens of a segment
+    persistent: int = 4  # learned tokens that attention always sees
+
+    def __post_init__(self) -> None:
+        require(self.joining in JOININGS, f"a joining is one of {', '.join(JOININGS)}, not {self.joining!r}")
+        require(self.heads > 0 and self.width % self.heads == 0, f"width {self.width} is not a multiple of {self.heads} heads")
+        require(self.hidden > 0 and self.convolution > 0 and self.window > 0, "hidden, convolution and window are positive")
+        require(self.persistent >= 0, "the number of persistent tokens cannot be negative")
 
 
 @dataclass(frozen=True)
@@ -41,10 +92,12 @@ class MemorizerConfig:
     """The memorizer: token embedding, short-term core and neural memory."""
 
     vocabulary: int = 32_768  # tokens
+    classes: int = 256  # classes of tokens; all have the same number of members
+    embedding: int = 128  # features of a token's embedding
     width: int = 192  # features of a token state
     layers: int = 2  # blocks of the short-term core
     heads: int = 4  # attention heads of a block
-    window: int = 32  # tokens that the short-term core attends to
+    window: int = 64  # tokens that the short-term core attends to
     segment: int = 128  # most tokens in one memory
     convolution: int = 4  # tokens that a key's depthwise convolution covers
     memory: MemoryConfig = MemoryConfig()
@@ -52,6 +105,12 @@ class MemorizerConfig:
     def __post_init__(self) -> None:
         require(self.width % self.heads == 0, f"width {self.width} is not a multiple of {self.heads} heads")
         require(self.segment > 0 and self.window > 0 and self.convolution > 0, "segment, window and convolution are positive")
+        require(self.vocabulary % self.classes == 0, f"{self.vocabulary} tokens cannot be dealt into {self.classes} equal classes")
+
+    @property
+    def members(self) -> int:
+        """Tokens in one class."""
+        return self.vocabulary // self.classes
 
     def as_dict(self) -> dict:
         return asdict(self)

@@ -1,16 +1,20 @@
 """The memorizer: a Titans language model (memory as gate) that writes a segment into a memory and recites it.
 
-The short-term core, causal attention over the last few tokens, *expects* the next token. The neural memory, keyed by the
-short-term context, gives the *remembered correction*. The value stored for a token is what the core failed to expect, so
-text that the model can already predict costs little memory.
+The short-term core, causal attention over the last tokens, *expects* the next token. The neural memory, keyed by the
+short-term context, gives the *remembered correction*. The value stored for a token is the gradient of the core's loss,
+what it failed to expect, so text that the model can already predict costs little memory.
 
-    expected h_t = core(tokens before t)                      short-term memory
+A token is named in two steps, its class and its place among the class's members, so that a score over the vocabulary
+costs 256 + 128 products instead of 32,768 (Goodman 2001, arXiv cs/0108006).
+
+    state    h_t = core(tokens before t)                                                short-term memory
+    expected logits q(h_t) · table + bias, for classes and for the members of the right class
     key      k_t = conv(W_K E[tokens before t]) + W_H h_t + position_t, unit length     §4.4
-    value    v_t = W_V (E[x_t] − h_t)                         surprise
-    recited  x_t = argmax scale · (h_t + U k_t M) Eᵀ + bias
+    value    v_t = W_V (table[x_t] − Σ_p p table), larger the less x_t was expected     surprise
+    recited  logits γ expected + (U k_t M) · table
 """
 
-# b segment · t token · d model feature · k key feature · v value feature · n vocabulary
+# b segment · t token · d model feature · e embedding feature · c class · m member · k key feature · v value feature
 
 from typing import NamedTuple
 
@@ -18,21 +22,22 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from model.classes import ByClass
 from model.config import MemorizerConfig
-from model.memory import Gates, MemoryState, dequantise, quantise, read_stream, rehearse
-from model.runtime import bfloat16_is_faster
+from model.rehearsal import normal_matrix, rehearsal_map
+from model.rounding import dequantise, quantise, quantise_compensated
 from model.weights_file import WEIGHTS, load_network
 
-__all__ = ["Memorizer", "Written", "load_memorizer"]
+__all__ = ["Lesson", "Memorizer", "Written", "load_memorizer"]
 
-BOOST = 2.5
-"""Factor on the write strength θ of a token that came back wrong."""
-PUSH = 0.5
-"""Share of a wrong token's remaining error, and of the gradient against the winning token, added to its target."""
-LEAST_FORGETTING = 1e-4
-"""Keeps the rehearsal of segments shorter than a key well conditioned in float32; training alone drives α to nothing."""
-ROWS = 256
-"""Tokens whose scores over the whole vocabulary are held at once (32 MiB in float32)."""
+LEAST_LEVERAGE = 0.05
+"""What a token's target is taken to move of its own read, at least."""
+SLACK = 4.0
+"""Logits beyond the margin by which such a token should win."""
+LEAST_FORGETTING = 1e-2
+"""Keeps the rehearsal well conditioned in float32, whatever training makes of α."""
+NATS = 8.0
+"""Surprise is given to gates in units of this many nats."""
 
 
 class Block(nn.Module):
@@ -62,174 +67,264 @@ class Block(nn.Module):
         return self.finish(x, F.scaled_dot_product_attention(*self.project(x), attn_mask=mask))
 
 
+class Lesson(NamedTuple):
+    """All that segments teach a memory: what was expected, what came, and where to store the difference."""
+
+    places: Tensor  # int64 [b, t], class · members + member
+    valid: Tensor  # bool [b, t], False for padding
+    class_logits: Tensor  # [b, t, c] expected
+    member_logits: Tensor  # [b, t, m] expected, of the right class
+    features: Tensor  # [b, t, k] of the keys
+    values: Tensor  # [b, t, v]
+    step: Tensor  # θ [b, t]
+    forget: Tensor  # α [b]
+    nats: Tensor  # [b], surprise of the whole segment
+
+    def only(self, index: Tensor) -> "Lesson":
+        """The segments that ``index`` chooses."""
+        return Lesson(*(tensor[index] for tensor in self))
+
+
 class Written(NamedTuple):
     """Memories as they are stored, and which of them recite their segment exactly."""
 
-    integers: Tensor  # int8 [b, k, v]
-    scales: Tensor  # float16 [b, v]
+    codes: Tensor  # uint8 [b, k, v]
+    scales: Tensor  # float16 [b]
+    rows: Tensor  # int64 [b], rows of each that count
     exact: Tensor  # bool [b]
 
 
 class Memorizer(nn.Module):
     """See the module's docstring. Inputs are token ids [b, t], t ≤ ``config.segment``."""
 
+    place_of_token: Tensor
+
     def __init__(self, config: MemorizerConfig):
         super().__init__()
         self.config = config
-        d, memory = config.width, config.memory
-        self.embedding = nn.Embedding(config.vocabulary, d)
-        self.start = nn.Parameter(torch.randn(d) * d**-0.5)
+        d, e, memory = config.width, config.embedding, config.memory
+        self.register_buffer("place_of_token", torch.arange(config.vocabulary))
+        self.embedding = nn.Parameter(torch.randn(config.vocabulary, e) * e**-0.5)  # in the order of places
+        self.class_embedding = nn.Parameter(torch.randn(config.classes, e) * e**-0.5)
+        self.member_bias = nn.Parameter(torch.zeros(config.vocabulary))
+        self.class_bias = nn.Parameter(torch.zeros(config.classes))
+        self.start = nn.Parameter(torch.randn(e) * e**-0.5)
+        self.input = nn.Linear(e, d, bias=False)
         self.position = nn.Parameter(torch.randn(config.segment, d) * 0.02)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
         self.norm = nn.LayerNorm(d)
-        self.key_of_token = nn.Linear(d, memory.key, bias=False)
+        self.class_query = nn.Linear(d, e, bias=False)
+        self.member_query = nn.Linear(d, e, bias=False)
+        self.key_of_token = nn.Linear(e, memory.key, bias=False)
         taps = torch.tensor([0.8**j for j in range(config.convolution)])[:, None]
         self.key_convolution = nn.Parameter(taps * torch.randn(config.convolution, memory.key).sign())
         self.key_of_state = nn.Linear(d, memory.key, bias=False)
-        self.key_position = nn.Parameter(torch.randn(config.segment, memory.key) * memory.key**-0.5 * 0.5)
-        self.value_of = nn.Linear(d, memory.value, bias=False)
-        self.correction = nn.Linear(memory.value, d, bias=False)
-        self.gates = nn.Linear(2 * d, 3)
-        self.reading_step = nn.Parameter(torch.tensor(-1.5))
-        self.forget_scale = nn.Parameter(torch.tensor(0.0))
-        self.scale = nn.Parameter(torch.tensor(8.0))
-        self.expectation_scale = nn.Parameter(torch.tensor(8.0))
-        self.bias = nn.Parameter(torch.zeros(config.vocabulary))
-        nn.init.normal_(self.embedding.weight, std=d**-0.5)
+        square = max(config.segment, memory.key)
+        self.key_position = nn.Parameter(torch.linalg.qr(torch.randn(square, square))[0][: config.segment, : memory.key].clone())
+        self.class_value = nn.Linear(e, memory.value, bias=False)
+        self.member_value = nn.Linear(e, memory.value, bias=False)
+        self.class_correction = nn.Linear(memory.value, e, bias=False)
+        self.member_correction = nn.Linear(memory.value, e, bias=False)
+        self.value_growth = nn.Parameter(torch.zeros(2))
+        self.expectation_scale = nn.Parameter(torch.ones(2))
+        self.gates = nn.Linear(2 * e + 3, 2)
+        self.initialise()
+
+    def initialise(self) -> None:
+        """Keys start near orthogonal positions; the correction starts as the inverse of the value, strong enough to win."""
+        d = self.config.width
         nn.init.normal_(self.key_of_state.weight, std=0.02)
+        nn.init.normal_(self.class_query.weight, std=2 * d**-0.5)
+        nn.init.normal_(self.member_query.weight, std=2 * d**-0.5)
         nn.init.zeros_(self.gates.weight)
-        with torch.no_grad():  # gates start at θ = 1, η = 0.5, α = 0.0018
-            self.gates.bias.copy_(torch.tensor([0.0, 0.0, -4.0]))
+        with torch.no_grad():
+            self.key_of_token.weight.mul_(0.5)
+            pairs = ((self.class_value, self.class_correction), (self.member_value, self.member_correction))
+            for value, correction in pairs:
+                nn.init.orthogonal_(value.weight)
+                correction.weight.copy_(32 * value.weight.mT)
+            self.gates.bias.copy_(torch.tensor([0.0, -1.0]))  # θ = 1, α = 0.13
 
-    def expectation(self, states: Tensor) -> Tensor:
-        return self.norm(states) * (3 * self.config.width**-0.5)
+    def members_of(self, table: Tensor) -> Tensor:
+        """A table over places [c·m, ...] by class [c, m, ...]."""
+        return table.unflatten(0, (self.config.classes, self.config.members))
 
-    def context(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """Expected embedding h [b, t, d] and memory key [b, t, k] at each token, from the tokens before it alone."""
-        length = tokens.shape[1]
-        start = self.start.expand(len(tokens), self.config.convolution, -1)
-        before = torch.cat([start, self.embedding(tokens[:, :-1])], 1)[:, : length + self.config.convolution - 1]
-        states = before[:, self.config.convolution - 1 :] + self.position[:length]
-        age = torch.arange(length, device=tokens.device)
+    def context(self, places: Tensor) -> tuple[Tensor, Tensor]:
+        """Core states [b, t, d] and key features [b, t, k] at each token, from the tokens before it alone."""
+        length, last = places.shape[1], self.config.convolution - 1
+        start = self.start.expand(len(places), last + 1, -1)
+        before = torch.cat([start, self.embedding[places[:, :-1]]], 1)[:, : length + last]
+        states = self.states_of(before[:, last:], self.position[:length])
+        age = torch.arange(length, device=places.device)
         age = age[:, None] - age[None, :]
         mask = (age >= 0) & (age < self.config.window)
         for block in self.blocks:
             states = block(states, mask)
-        expected = self.expectation(states)
-        return expected, self.keys(before, expected, self.key_position[:length])
+        states = self.norm(states)
+        return states, self.key_features(before, states, self.key_position[:length])
 
-    def keys(self, before: Tensor, expected: Tensor, position: Tensor) -> Tensor:
-        """Unit keys [b, t, k] of the last t places, from embeddings [b, t + convolution − 1, d] of the tokens before."""
-        length = expected.shape[1]
+    def states_of(self, embedded: Tensor, position: Tensor) -> Tensor:
+        return self.input(embedded) * (self.config.embedding / self.config.width) ** 0.5 + position
+
+    def key_features(self, before: Tensor, states: Tensor, position: Tensor) -> Tensor:
+        """Features [b, t, k] of the last t places' keys, from embeddings [b, t + convolution − 1, e] of the tokens before."""
+        length, last = states.shape[1], self.config.convolution - 1
         projected = self.key_of_token(before)
-        last = self.config.convolution - 1
         mixed = sum(projected[:, last - j : last - j + length] * self.key_convolution[j] for j in range(last + 1))
-        return F.normalize(mixed + position + self.key_of_state(expected), dim=-1)
+        return mixed + position + self.key_of_state(states)
 
-    def surprise(self, tokens: Tensor, expected: Tensor) -> tuple[Tensor, Gates]:
-        """Values [b, t, v] to be stored and the gates θ ∈ (0, 2), η ∈ (0, 1), α ∈ (0, 0.1) of each token."""
-        target = self.embedding(tokens)
-        step, momentum, forget = torch.sigmoid(self.gates(torch.cat([expected, target], -1))).float().unbind(-1)
-        return self.value_of(target - expected).float(), Gates(2 * step, momentum, 0.1 * forget)
+    def keys(self, features: Tensor, rows: Tensor) -> Tensor:
+        """Unit keys [b, t, k] whose features from ``rows`` [b] on are zero, so that a memory's later rows stay empty."""
+        counted = torch.arange(features.shape[-1], device=features.device) < rows[:, None, None]
+        return F.normalize(features.float() * counted, dim=-1)
 
-    def reading(self, gates: Gates) -> Gates:
-        """The gates of the first reading: the write strengths at the reading's own, smaller step."""
-        return gates._replace(step=gates.step * torch.sigmoid(self.reading_step))
+    def expected(self, states: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits [b, t, c] of the classes and [b, t, m] of the right class's members, from the core alone."""
+        classes = places // self.config.members
+        class_logits = self.class_query(states) @ self.class_embedding.mT + self.class_bias
+        by_class = ByClass(classes.flatten(), self.config.classes)
+        members = by_class.scores(self.member_query(states).flatten(0, 1), self.members_of(self.embedding))
+        return class_logits.float(), members.view(*places.shape, -1).float() + self.members_of(self.member_bias)[classes]
 
-    def ridge(self, gates: Gates, lengths: Tensor | None = None) -> Tensor:
-        """Forgetting [b] of a whole segment's rehearsal: its tokens' mean, scaled; α of padding is 0."""
-        count = gates.forget.shape[1] if lengths is None else lengths
-        return gates.forget.sum(1) / count * self.forget_scale.exp() * 10 + LEAST_FORGETTING
+    def surprise(self, places: Tensor, class_logits: Tensor, member_logits: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Values [b, t, v] to be stored, gates θ ∈ (0, 2) and α ∈ (0, 0.5) of each token, and its surprise in nats [b, t, 2]."""
+        classes, members = places // self.config.members, places % self.config.members
+        with torch.no_grad():
+            class_share, member_share = class_logits.softmax(-1), member_logits.softmax(-1)
+            nats = torch.cat([-class_logits.log_softmax(-1).gather(-1, classes[..., None]),
+                              -member_logits.log_softmax(-1).gather(-1, members[..., None])], -1)  # fmt: skip
+            by_class = ByClass(classes.flatten(), self.config.classes)
+            member_mean = by_class.scores(member_share.flatten(0, 1), self.members_of(self.embedding).mT).view(*places.shape, -1)
+            class_mean = class_share @ self.class_embedding
+        token, class_ = self.embedding[places], self.class_embedding[classes]
+        size = 1 + self.value_growth * nats / NATS
+        values = self.class_value(class_ - class_mean) * size[..., :1] + self.member_value(token - member_mean) * size[..., 1:]
+        facts = torch.cat([token, class_, nats / NATS, nats.prod(-1, keepdim=True) / NATS**2], -1)
+        step, forget = torch.sigmoid(self.gates(facts)).unbind(-1)
+        return values, 2 * step, 0.5 * forget, nats
+
+    def study(self, tokens: Tensor, lengths: Tensor) -> Lesson:
+        """Read segments ``tokens`` [b, t], of which ``lengths`` [b] count; the rest is padding of any id."""
+        valid = torch.arange(tokens.shape[1], device=tokens.device) < lengths[:, None]
+        places = self.place_of_token[tokens]
+        states, features = self.context(places)
+        class_logits, member_logits = self.expected(states, places)
+        values, step, forget, nats = self.surprise(places, class_logits, member_logits)
+        forget = (forget * valid).sum(1) / lengths + LEAST_FORGETTING
+        total = (nats.sum(-1) * valid).sum(1)
+        return Lesson(places, valid, class_logits, member_logits, features, values, step * valid, forget, total)
+
+    def rows_for(self, lesson: Lesson) -> Tensor:
+        """Rows [b] that a memory of each segment is likely to need."""
+        memory = self.config.memory
+        return self.round_rows(lesson.nats * memory.rows_per_nat + lesson.valid.sum(1) * memory.rows_per_token)
+
+    def round_rows(self, rows: Tensor) -> Tensor:
+        memory = self.config.memory
+        return ((rows / memory.rows_step).ceil().long() * memory.rows_step).clamp(memory.rows_step, memory.key)
 
     @torch.inference_mode()
     def write(self, tokens: Tensor, lengths: Tensor) -> Written:
         """Memories of segments ``tokens`` [b, t], of which ``lengths`` [b] count; the rest is padding of any id.
 
-        Each segment is read once and rehearsed; what the rounded weights then recite wrong, or right by less than the
-        margin, is rehearsed again with a larger step and a target further from the token that won, until all is right
-        or ``rounds`` are over. Teacher-forced exactness is exactness: if each token follows from the right ones before
-        it, then reciting from nothing gives them all.
+        A memory gets the rows that its text's surprise asks for; when that is not enough, more rows and a slower rounding.
         """
-        valid = torch.arange(tokens.shape[1], device=tokens.device) < lengths[:, None]
-        expected, keys = self.context(tokens)
-        values, gates = self.surprise(tokens, expected)
-        gates = Gates(gates.step * valid, gates.momentum.masked_fill(~valid, 1e-6), gates.forget * valid)
+        lesson = self.study(tokens, lengths)
+        rows = self.rows_for(lesson)
+        written = self.rehearse(lesson, rows)
+        while (again := ~written.exact & (written.rows < self.config.memory.key)).any():
+            index = again.nonzero()[:, 0]
+            rows[index] = self.round_rows(rows[index] * self.config.memory.rows_more)
+            for whole, part in zip(written, self.rehearse(lesson.only(index), rows[index], compensated=True), strict=True):
+                whole[index] = part
+        return written
+
+    def rehearse(self, lesson: Lesson, rows: Tensor, compensated: bool = False) -> Written:
+        """Write memories of ``rows`` [b] rows; then, up to ``config.memory.rounds`` times, push what came back wrong.
+
+        A round solves for the weights at which surprise and forgetting balance (``rehearsal.rehearsal_map``), rounds them,
+        and recites with the right tokens before. Where a token does not win by the margin, its target moves along the
+        difference to the token that won, so far that the solution wins (the passive-aggressive step of Crammer et al. 2006;
+        a target moves its own read by its leverage). Teacher-forced exactness is
+        exactness: if each token follows from the right ones before it, then reciting from nothing gives them all.
+        """
         memory = self.config.memory
-        state = MemoryState.empty(len(tokens), memory.key, memory.value, tokens.device)
-        weights = read_stream(state, keys, values, self.reading(gates), memory.chunk)[0].weights
-        forget, step, target = self.ridge(gates, lengths), gates.step, values
-        integers = torch.zeros(weights.shape, dtype=torch.int8, device=tokens.device)
-        scales = torch.zeros(weights[:, 0].shape, dtype=torch.float16, device=tokens.device)
-        left = torch.arange(len(tokens), device=tokens.device)
-        table = self.scored_table()
+        keys = self.keys(lesson.features, rows)
+        solve = rehearsal_map(keys, lesson.step, lesson.forget)
+        leverage = (keys * solve.mT).sum(-1, keepdim=True).clamp_min(LEAST_LEVERAGE)
+        target = lesson.values
+        class_table = self.class_embedding @ self.class_correction.weight  # [c, v]
+        member_table = self.embedding @ self.member_correction.weight  # [c·m, v]
+        all_codes = torch.zeros(len(rows), memory.key, memory.value, dtype=torch.uint8, device=rows.device)
+        all_scales = torch.zeros(len(rows), dtype=torch.float16, device=rows.device)
+        left = torch.arange(len(rows), device=rows.device)
         for _ in range(memory.rounds + 1):
-            weights = rehearse(weights, keys, target, step, forget, memory.passes)
-            integers[left], scales[left] = quantise(weights, memory.bits)
-            reads = keys @ dequantise(integers[left], scales[left])
-            lead, rival = self.lead(tokens, expected, reads, table)
-            wrong = ~(lead >= memory.margin) & valid  # so that NaN is wrong
+            weights = solve @ target
+            if compensated:
+                curvature = normal_matrix(keys, lesson.step, lesson.forget)
+                codes, scales = quantise_compensated(weights, rows[left], lesson.valid.sum(1), memory.bits, curvature)
+            else:
+                codes, scales = quantise(weights, rows[left], memory.bits)
+            all_codes[left], all_scales[left] = codes, scales
+            reads = keys @ dequantise(codes, scales, memory.bits)
+            wrong, push = self.correct(lesson, reads, class_table, member_table)
             again = wrong.any(1)
             if not again.any():
                 left = left[again]
                 break
-            away = (self.embedding(tokens) - self.embedding(rival)) @ self.correction.weight
-            pushed = target + PUSH * (values - reads + values.norm(dim=-1, keepdim=True) * F.normalize(away, dim=-1) * 0.2)
-            target = torch.where(wrong[..., None], pushed, target)[again]
-            step = torch.where(wrong, step * BOOST, step)[again]
-            tokens, valid, expected, keys, values = tokens[again], valid[again], expected[again], keys[again], values[again]
-            weights, forget, left = weights[again], forget[again], left[again]
-        exact = torch.ones(len(integers), dtype=torch.bool, device=integers.device)
+            if not again.all():
+                lesson, keys, solve, leverage = lesson.only(again), keys[again], solve[again], leverage[again]
+                target, push, left = target[again], push[again], left[again]
+            target = target + push / leverage
+        exact = torch.ones(len(rows), dtype=torch.bool, device=rows.device)
         exact[left] = False
-        return Written(integers, scales, exact)
+        return Written(all_codes, all_scales, rows.clone(), exact)
 
-    def lead(self, tokens: Tensor, expected: Tensor, reads: Tensor, table: Tensor) -> tuple[Tensor, Tensor]:
-        """By how much each right token [b, t] beats the best other one, and that other one [b, t].
+    def correct(self, lesson: Lesson, reads: Tensor, class_table: Tensor, member_table: Tensor) -> tuple[Tensor, Tensor]:
+        """Which tokens [b, t] of ``lesson`` are not recited by ``reads`` [b, t, v], and the changes [b, t, v] of reads to mend it."""
+        members = self.config.members
+        places = lesson.places.flatten()
+        classes, member = places // members, places % members
+        read = reads.flatten(0, 1)
+        scale = self.expectation_scale
+        class_logits = torch.addmm(lesson.class_logits.flatten(0, 1) * scale[0], read, class_table.mT)
+        member_logits = ByClass(classes, self.config.classes).scores(read, self.members_of(member_table))
+        member_logits.add_(lesson.member_logits.flatten(0, 1) * scale[1])
+        class_lead, class_rival = lead(class_logits, classes)
+        member_lead, member_rival = lead(member_logits, member)
+        margin = self.config.memory.margin
+        valid = lesson.valid.flatten()
+        wrong = ~((class_lead >= margin) & (member_lead >= margin)) & valid  # so that NaN is wrong
+        push = torch.zeros_like(read)
+        index = wrong.nonzero()[:, 0]
+        for table, gap, right, rival in (
+            (class_table, class_lead[index], classes[index], class_rival[index]),
+            (member_table, member_lead[index], places[index], classes[index] * members + member_rival[index]),
+        ):
+            away = table[right] - table[rival]
+            way = (margin + SLACK - gap).clamp_min(0) / away.square().sum(-1).clamp_min(1e-3)
+            push[index] += way[:, None] * away
+        return wrong.view_as(lesson.places), push.view_as(reads)
 
-        Where bfloat16 is faster it screens: a lead that its rounding could not have made is taken as it is, any other is
-        computed again in float32.
-        """
-        states, index = self.scored_states(expected, reads).flatten(0, -2), tokens.flatten()
-        right = (states * table[index]).sum(-1)
-        if not bfloat16_is_faster(tokens.device):
-            best, rival = self.rivals(states, table, index)
-            return (right - best).view_as(tokens), rival.view_as(tokens)
-        best, rival = self.rivals(states.bfloat16(), table.bfloat16(), index)
-        doubt = states.norm(dim=-1) * table.norm(dim=-1).max() * 2**-7  # bounds three roundings of half a unit each
-        unsure = right - best.float() < self.config.memory.margin + doubt
-        lead = right - best.float()
-        if unsure.any():
-            best, rival[unsure] = self.rivals(states[unsure], table, index[unsure])
-            lead[unsure] = right[unsure] - best
-        return lead.view_as(tokens), rival.view_as(tokens)
-
-    def scored_states(self, expected: Tensor, read: Tensor) -> Tensor:
-        """What a token's row of ``scored_table`` is multiplied with, [..., d + 1]; the last feature carries the bias."""
-        return F.pad((expected + self.correction(read)) * self.scale, (0, 1), value=1.0)
-
-    def scored_table(self, candidates: Tensor | slice = slice(None)) -> Tensor:
-        """Embeddings and biases of ``candidates`` or the whole vocabulary, [n, d + 1]."""
-        return torch.cat([self.embedding.weight[candidates], self.bias[candidates, None]], 1)
-
-    def rivals(self, states: Tensor, table: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
-        """Score and id of the best token but ``index`` [r], for states [r, d + 1]; ``ROWS`` at a time."""
-        best, rival = states.new_empty(len(states)), torch.empty_like(index)
-        for first in range(0, len(states), ROWS):
-            part = slice(first, first + ROWS)
-            scores = states[part] @ table.mT
-            scores[torch.arange(len(scores), device=scores.device), index[part]] = -torch.inf
-            best[part], rival[part] = scores.max(1)
-        return best, rival
+    def recited(self, class_logits: Tensor, member_logits: Tensor, classes: Tensor, reads: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits [b, t, c] and [b, t, m] with what the memory says, ``reads`` [b, t, v]; differentiable."""
+        class_table = self.class_embedding @ self.class_correction.weight
+        member_table = self.members_of(self.embedding @ self.member_correction.weight)
+        members = ByClass(classes.flatten(), self.config.classes).scores(reads.flatten(0, 1), member_table)
+        scale = self.expectation_scale
+        return scale[0] * class_logits + reads @ class_table.mT, scale[1] * member_logits + members.view_as(member_logits)
 
     @torch.inference_mode()
-    def recite(self, weights: Tensor, length: int) -> Tensor:
-        """Token ids [b, ``length``] read back from memories [b, k, v] with no text in hand."""
+    def recite(self, weights: Tensor, rows: Tensor, length: int) -> Tensor:
+        """Token ids [b, ``length``] read back from memories [b, k, v] of ``rows`` [b] rows with no text in hand."""
         count, window = len(weights), self.config.window
         before = self.start.expand(count, self.config.convolution, -1)
         caches: list[tuple[Tensor, Tensor] | None] = [None] * len(self.blocks)
-        recited, table = [], self.scored_table()
+        recited = []
         blocks = [block for block in self.blocks if isinstance(block, Block)]
+        table, bias, scale = self.members_of(self.embedding), self.members_of(self.member_bias), self.expectation_scale
         for t in range(length):
-            states = before[:, -1:] + self.position[t]
+            states = self.states_of(before[:, -1:], self.position[t])
             for i, block in enumerate(blocks):
                 query, key, value = block.project(states)
                 if (cache := caches[i]) is not None:
@@ -237,12 +332,23 @@ class Memorizer(nn.Module):
                     value = torch.cat([cache[1], value], 2)[:, :, -window:]
                 caches[i] = key, value
                 states = block.finish(states, F.scaled_dot_product_attention(query, key, value))
-            expected = self.expectation(states)
-            keys = self.keys(before, expected, self.key_position[t : t + 1])
-            token = (self.scored_states(expected, keys @ weights) @ table.mT).argmax(-1)
-            before = torch.cat([before[:, 1:], self.embedding(token)], 1)
-            recited.append(token)
-        return torch.cat(recited, 1) if recited else torch.empty(count, 0, dtype=torch.long, device=weights.device)
+            states = self.norm(states)
+            read = self.keys(self.key_features(before, states, self.key_position[t : t + 1]), rows) @ weights
+            query = self.class_query(states) * scale[0] + self.class_correction(read)
+            class_ = (query @ self.class_embedding.mT + scale[0] * self.class_bias).argmax(-1)[:, 0]
+            query = self.member_query(states) * scale[1] + self.member_correction(read)
+            member = ((query @ table[class_].mT)[:, 0] + scale[1] * bias[class_]).argmax(-1)
+            before = torch.cat([before[:, 1:], table[class_, member][:, None]], 1)
+            recited.append(class_ * self.config.members + member)
+        places = torch.stack(recited, 1) if recited else torch.empty(count, 0, dtype=torch.long, device=weights.device)
+        return self.place_of_token.argsort()[places]
+
+
+def lead(logits: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
+    """By how much each row's ``right`` [r] entry of ``logits`` [r, n] beats the best other one, and that other one. Alters ``logits``."""
+    score = logits.gather(1, right[:, None])
+    best, rival = logits.scatter_(1, right[:, None], -torch.inf).max(1)
+    return score[:, 0] - best, rival
 
 
 def load_memorizer(device: torch.device) -> Memorizer:

@@ -1,159 +1,352 @@
-"""The Titans memory rule for a linear memory, batched over segments.
+"""Neural memories that learn while they read: the Titans rule, and other rules behind the same interface.
 
 Titans: Learning to Memorize at Test Time, arXiv 2501.00663. Symbols:
 
-    M → weights   S → momentum (the surprise)   θ → gates.step   η → gates.momentum   α → gates.forget
-    ℓ(M; k, v) = ‖k M − v‖²                     eq. 12
+    M → weights   S → carry (the surprise)   θ → gates.step   η → gates.momentum   α → gates.forget
+    ℓ(M; k, v) = ‖M(k) − v‖²                    eq. 12
     S_t = η_t S_{t−1} − θ_t ∇ℓ                  eq. 10
     M_t = (1 − α_t) M_{t−1} + S_t               eq. 13
+    y_t = M_t(q_t)                              eq. 15
 
-Two ways of writing stand here, the same rule at two paces:
+``learn`` reads any number of tokens. Inside a chunk the gradients of the Titans rule are taken at the chunk's first weights
+(eq. 16), and the recurrences are solved in closed form (the dual form): no loop over tokens, and memory O(|M| + chunk²).
+``RuleConfig.rule`` chooses
 
-- ``read_stream`` reads a segment once, token by token in effect: inside a chunk all gradients are taken at the chunk's
-  first weights (eq. 16), and the recurrences are solved in closed form (the dual form) as masked matrix products.
-- ``rehearse`` goes over the whole segment again and again: one pass is one step of eqs. 10 and 13 on the sum of the
-  segment's losses. θ and η of a pass are those that minimise the loss along the surprise, which makes momentum descent
-  the method of conjugate gradients (Bhaya and Kaszkurewicz 2004); α enters as the pull of forgetting towards zero.
-  ``fixed_point`` is where the passes end; meta-training differentiates through it.
+    titans   the above; M has one to three layers
+    delta    S_t = −θ_t ∇ℓ: no momentum, no forgetting (eq. 8); M has one to three layers
+    rwkv7    M_t = diag(1 − α_t) M_{t−1} − (θ_t ⊙ k_t)(k_tᵀ M_{t−1} − v_tᵀ), θ and α vectors (Peng et al., arXiv 2503.14456,
+             eq. 18, with a_t ⊙ k_t for the replacement key); every gradient at its own token's weights; M linear
+    closed   M_t = argmin Σ_{i≤t} θ_i Π_{i<j≤t}(1 − α_j) ‖k_i M − v_i‖², regularised: recursive least squares; M linear
 
-Deviation from the paper: the memory is one linear map, reads are k M, and the rehearsal passes. State is float32 always.
+Deviations from the paper: the loss is a sum over features, as eq. 12 has it, and the weights of a chunk's gradients are its
+first. Keys must have unit length for the bounds on gates to keep weights bounded. States are kept in the dtype they come
+in; give float32 or better.
 """
 
-# b segment · t token · i earlier token of the same chunk · k key feature · v value feature
+# b segment (heads folded in) · t token · i earlier token of the same chunk · k key feature · v value feature
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
-__all__ = ["Gates", "MemoryState", "dequantise", "fixed_point", "pack", "quantise", "read_stream", "rehearse", "unpack"]
+from model.config import RuleConfig
+
+__all__ = [
+    "Gates",
+    "MemoryState",
+    "Stream",
+    "bounded_gates",
+    "empty_state",
+    "fold_heads",
+    "learn",
+    "network",
+    "read",
+    "resume",
+    "unfold_heads",
+]
+
+EPS = 1e-3
+"""Added to a mean square before its root; gradients through the norm grow by 1 / √EPS at most."""
+SUBCHUNK = 16
+"""Tokens for which the rule of vector gates holds all pairs' decays at once."""
 
 
 class MemoryState(NamedTuple):
-    """Everything that a memory is: float32 ``weights`` M and ``momentum`` S, both [b, k, v]."""
+    """Everything that a memory is: ``weights`` of each layer [b, in, out], and what its rule carries from token to token.
 
-    weights: Tensor
-    momentum: Tensor
+    ``carry`` is the momentum S of each layer for ``titans``, the inverse curvature [b, k, k] for ``closed``, else nothing.
+    """
 
-    @classmethod
-    def empty(cls, batch: int, key: int, value: int, device: torch.device | None = None) -> "MemoryState":
-        """A memory of ``batch`` segments that holds nothing."""
-        zero = torch.zeros(batch, key, value, device=device)
-        return cls(zero, zero)
+    weights: tuple[Tensor, ...]
+    carry: tuple[Tensor, ...]
 
 
 class Gates(NamedTuple):
-    """Data-dependent gates of every token, each [b, t]: θ ≥ 0, 0 < η < 1, 0 ≤ α < 1."""
+    """θ ≥ 0, 0 ≤ η < 1 and 0 ≤ α < 1 of every token, each [b, t]; for ``rwkv7`` θ and α are [b, t, k] and η is not used."""
 
     step: Tensor
     momentum: Tensor
     forget: Tensor
 
 
+def bounded_gates(config: RuleConfig, raw: Tensor) -> Gates:
+    """Gates [b, t] from any numbers ``raw`` [b, t, 3] with which ``titans`` and ``delta`` keep a linear memory bounded.
+
+    η < 0.95, α < 0.1, and θ < 1 / (2 chunk) for ``delta``, a twentieth of it for ``titans``: even when all keys of a chunk
+    are one key, whose gradients at the chunk's first weights add up, the step with all the momentum that follows from it
+    does not go past the value.
+    """
+    step, momentum, forget = torch.sigmoid(raw).unbind(-1)
+    momentum = 0.95 * momentum
+    most = (0.05 if config.rule == "titans" else 1.0) / (2 * config.chunk)
+    return Gates(most * step, momentum, 0.1 * forget)
+
+
+def empty_state(
+    config: RuleConfig, batch: int, initial: tuple[Tensor, ...] | None = None, device: torch.device | None = None
+) -> MemoryState:
+    """Memories that have read nothing: ``initial`` weights of each layer, [in, out] or for several heads [h, in, out].
+
+    Without them a linear memory starts at zero.
+    """
+    if initial is None:
+        initial = (torch.zeros(config.key, config.value, device=device),)
+    weights = tuple(w.expand(batch, *w.shape).flatten(0, -3) for w in initial)
+    if config.rule == "titans":
+        return MemoryState(weights, tuple(torch.zeros_like(w) for w in weights))
+    if config.rule == "closed":
+        eye = torch.eye(config.key, device=weights[0].device, dtype=weights[0].dtype) / config.regularisation
+        return MemoryState(weights, (eye.expand(len(weights[0]), -1, -1),))
+    return MemoryState(weights, ())
+
+
+def network(config: RuleConfig, apply: Callable[[int, Tensor], Tensor], x: Tensor) -> Tensor:
+    """The memory's forward pass for x [b, t, k]; ``apply`` multiplies with the weights of a layer."""
+    y = x
+    for layer in range(config.depth):
+        y = apply(layer, F.silu(y) if layer else y)
+    if config.norm:
+        y = y * (y.square().mean(-1, keepdim=True) + EPS).rsqrt()
+    return y + x if config.residual else y
+
+
+def read(config: RuleConfig, weights: tuple[Tensor, ...], queries: Tensor) -> Tensor:
+    """What queries [b, t, k] read [b, t, v], all from the same weights (eq. 15)."""
+    return network(config, lambda layer, x: x @ weights[layer], queries)
+
+
+def gradients(config: RuleConfig, weights: tuple[Tensor, ...], keys: Tensor, values: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+    """Each token's ∇ℓ as outer products: layer inputs [b, t, in] and errors [b, t, out], by hand so that training can go through."""
+    inputs, outputs = [], []
+    y = keys
+    for layer, matrix in enumerate(weights):
+        inputs.append(F.silu(y) if layer else y)
+        y = inputs[-1] @ matrix
+        outputs.append(y)
+    target = values - keys if config.residual else values
+    if config.norm:
+        rate = (y.square().mean(-1, keepdim=True) + EPS).rsqrt()
+        unit = y * rate
+        error = 2 * (unit - target)
+        error = rate * (error - unit * (unit * error).mean(-1, keepdim=True))
+    else:
+        error = 2 * (y - target)
+    errors = [error]
+    for layer in range(len(weights) - 1, 0, -1):
+        z = outputs[layer - 1]
+        gate = torch.sigmoid(z)
+        errors.append((errors[-1] @ weights[layer].mT) * gate * (1 + z * (1 - gate)))
+    return inputs, errors[::-1]
+
+
 def decay_products(rates: Tensor) -> tuple[Tensor, Tensor]:
     """Products of ``rates`` [b, t] over every span: ([b, t, i] of Π_{i<j≤t}, [b, t] of Π_{j≤t}), by log-cumulative sums."""
-    logs = rates.log().cumsum(-1)
+    logs = rates.clamp_min(torch.finfo(rates.dtype).tiny).log().cumsum(-1)
     later = torch.ones(rates.shape[-1], rates.shape[-1], dtype=torch.bool, device=rates.device).triu(1)
     spans = (logs[:, :, None] - logs[:, None, :]).masked_fill(later, -torch.inf)
     return spans.exp(), logs.exp()
 
 
-def read_chunk(state: MemoryState, keys: Tensor, values: Tensor, gates: Gates) -> tuple[MemoryState, Tensor]:
-    """Learn one chunk (eqs. 10, 13 and 16) and read each key right after its own update (eq. 15)."""
-    weights, momentum = state
-    error = 2 * (keys @ weights - values)
-    kept, kept_all = decay_products(1 - gates.forget)
-    carried, carried_all = decay_products(gates.momentum)
-    coefficient = (kept @ carried) * gates.step[:, None, :]
-    old_surprise = (kept @ carried_all[:, :, None])[..., 0]
-    reads = kept_all[..., None] * (keys @ weights) + old_surprise[..., None] * (keys @ momentum) - (coefficient * (keys @ keys.mT)) @ error
-    last = coefficient[:, -1, :, None]
-    surprise = (carried[:, -1] * gates.step)[..., None]
-    after = MemoryState(
-        kept_all[:, -1, None, None] * weights + old_surprise[:, -1, None, None] * momentum - keys.mT @ (last * error),
-        carried_all[:, -1, None, None] * momentum - keys.mT @ (surprise * error),
-    )
-    return after, reads
+def one_earlier(x: Tensor, first: float) -> Tensor:
+    """x [b, t, ...] one token later, ``first`` at the beginning: what stood before each token."""
+    return torch.cat([torch.full_like(x[:, :1], first), x[:, :-1]], 1)
 
 
-def read_stream(state: MemoryState, keys: Tensor, values: Tensor, gates: Gates, chunk: int) -> tuple[MemoryState, Tensor]:
-    """Read a segment of any length once. Titans eqs. 10, 12, 13, 15, 16 in dual form.
+class Shares(NamedTuple):
+    """How much of what is in the weights after each token of a chunk: W_t = β_t W_0 + f_t S_0 − Σ_i C[t,i] ∇ℓ_i."""
 
-    Keys are [b, t, k] with unit norm, values [b, t, v], gates [b, t]. Returns the new state and what each key reads right
-    after its own update [b, t, v]; a later token changes no earlier read. Memory O(chunk² + k·v) a segment.
+    of_weights: Tensor  # β [n, t, 1]
+    of_carry: Tensor  # f [n, t, 1]
+    of_gradients: Tensor  # C [n, t, i]
+    carry_of_carry: Tensor  # [n, 1, 1], of S_0 in the S after the chunk
+    carry_of_gradients: Tensor  # [n, 1, i]
+    read_weights: Tensor  # as the first three, for the weights that each token reads
+    read_carry: Tensor
+    read_gradients: Tensor
+
+
+def shares(config: RuleConfig, gates: Gates) -> Shares:
+    """The dual form's factors for chunks with gates [n, t], from masked differences of log-cumulative sums."""
+    step = gates.step[:, None, :]
+    if config.rule == "titans":
+        kept, kept_all = decay_products(1 - gates.forget)
+        carried, carried_all = decay_products(gates.momentum)
+        after = kept_all[..., None], kept @ carried_all[..., None], (kept @ carried) * step
+        rest = carried_all[:, -1:, None], carried[:, -1:] * step
+    else:
+        one = torch.ones_like(gates.step)[..., None]
+        after = one, torch.zeros_like(one), (one @ one.mT).tril() * step
+        rest = one[:, -1:], step
+    before = (one_earlier(after[0], 1), one_earlier(after[1], 0), one_earlier(after[2], 0)) if config.reads == "before" else after
+    return Shares(*after, *rest, *before)
+
+
+def titans_chunk(
+    config: RuleConfig, state: MemoryState, keys: Tensor, values: Tensor, queries: Tensor, share: Shares
+) -> tuple[MemoryState, Tensor]:
+    """Eqs. 8–16 for one chunk."""
+    inputs, errors = gradients(config, state.weights, keys, values)
+
+    def apply(layer: int, x: Tensor) -> Tensor:
+        weights = state.weights[layer]
+        overlap = share.read_gradients * (x @ inputs[layer].mT)
+        if not state.carry:
+            return torch.baddbmm(share.read_weights * (x @ weights), overlap, errors[layer], alpha=-1)
+        both = x @ torch.cat([weights, state.carry[layer]], -1)
+        from_weights, from_carry = both.split(weights.shape[-1], -1)
+        return torch.baddbmm(share.read_weights * from_weights + share.read_carry * from_carry, overlap, errors[layer], alpha=-1)
+
+    reads = network(config, apply, queries)
+    weights, carry = [], []
+    for layer, (matrix, taught, error) in enumerate(zip(state.weights, inputs, errors, strict=True)):
+        start = share.of_weights[:, -1:] * matrix
+        if state.carry:
+            start = start + share.of_carry[:, -1:] * state.carry[layer]
+            carry.append(torch.baddbmm(share.carry_of_carry * state.carry[layer], taught.mT * share.carry_of_gradients, error, alpha=-1))
+        weights.append(torch.baddbmm(start, taught.mT * share.of_gradients[:, -1:], error, alpha=-1))
+    return MemoryState(tuple(weights), tuple(carry)), reads
+
+
+def rwkv7_chunk(
+    config: RuleConfig, state: MemoryState, keys: Tensor, values: Tensor, queries: Tensor, gates: Gates
+) -> tuple[MemoryState, Tensor]:
+    """The vector-gated delta rule for one chunk: all errors at once from a triangular system."""
+    (weights,) = state.weights
+    length = keys.shape[1]
+    log_kept = torch.log1p(-gates.forget)
+    after = log_kept.cumsum(1)  # of every key feature, from the chunk's start to after t
+    before = after - log_kept
+    later = torch.ones(length, length, dtype=torch.bool, device=keys.device).triu(1)
+    taught = gates.step * keys
+
+    def share(x: Tensor, until: Tensor, hidden: Tensor) -> Tensor:
+        """[b, t, i] of x_t · (decay from after i to ``until`` t ⊙ taught key i), 0 where hidden."""
+        span = (until[:, :, None] - after[:, None, :]).masked_fill(hidden[..., None], -torch.inf).exp()
+        return torch.einsum("btk,btik,bik->bti", x, span, taught)
+
+    now = later | torch.eye(length, dtype=torch.bool, device=keys.device)
+    system = share(keys, before, now) + torch.eye(length, dtype=keys.dtype, device=keys.device)
+    wanted = (keys * before.exp()) @ weights - values
+    errors = torch.linalg.solve_triangular(system, wanted, upper=False, unitriangular=True)
+    until, hidden = (before, now) if config.reads == "before" else (after, later)
+    reads = (queries * until.exp()) @ weights - share(queries, until, hidden) @ errors
+    rest = (after[:, -1:] - after).exp() * taught
+    return MemoryState((after[:, -1, :, None].exp() * weights - rest.mT @ errors,), ()), reads
+
+
+def closed_chunk(
+    config: RuleConfig, state: MemoryState, keys: Tensor, values: Tensor, queries: Tensor, gates: Gates
+) -> tuple[MemoryState, Tensor]:
+    """Recursive least squares for one chunk: prefixes of a Cholesky factor are the factors of prefixes.
+
+    The inverse curvature would grow without end in directions that no key takes; its trace is held at its first value
+    (constant-trace least squares, Åström and Wittenmark 1995, §11.5).
     """
-    reads = [values[:, :0]]
-    for start in range(0, keys.shape[1], chunk):
-        part = slice(start, start + chunk)
-        state, read = read_chunk(state, keys[:, part], values[:, part], Gates(*(gate[:, part] for gate in gates)))
-        reads.append(read)
+    (weights,), (inverse,) = state.weights, state.carry
+    kept = (1 - gates.forget).cumprod(1)
+    noise = kept / gates.step.clamp_min(1e-8)
+    factor = torch.linalg.cholesky(keys @ inverse @ keys.mT + torch.diag_embed(noise))
+    innovation = torch.linalg.solve_triangular(factor, values - keys @ weights, upper=False)
+    gain = torch.linalg.solve_triangular(factor, keys @ inverse, upper=False)
+    reads = queries @ weights + (queries @ gain.mT).tril(-1 if config.reads == "before" else 0) @ innovation
+    inverse = (inverse - gain.mT @ gain) / kept[:, -1, None, None]
+    trace = inverse.diagonal(dim1=1, dim2=2).sum(-1)[:, None, None]
+    inverse = inverse * (config.key / config.regularisation / trace).clamp_max(1)
+    return MemoryState((weights + gain.mT @ innovation,), ((inverse + inverse.mT) / 2,)), reads
+
+
+def part(gates: Gates, tokens: slice) -> Gates:
+    return Gates(*(gate[:, tokens] for gate in gates))
+
+
+def chunks_of(config: RuleConfig, gates: Gates) -> list[Gates] | list[Shares]:
+    """What each chunk's step needs of ``gates``; for the Titans rule made for all whole chunks at once."""
+    size = min(config.chunk, SUBCHUNK) if config.rule == "rwkv7" else config.chunk
+    batch, length = gates.step.shape[:2]
+    if config.rule in ("rwkv7", "closed"):
+        return [part(gates, slice(start, start + size)) for start in range(0, length, size)]
+    count = length // size
+    result: list[Shares] = []
+    if count:
+        stacked = Gates(*(gate[:, : count * size].unflatten(1, (count, size)).transpose(0, 1).flatten(0, 1) for gate in gates))
+        result = [Shares(*parts) for parts in zip(*(x.split(batch) for x in shares(config, stacked)), strict=True)]
+    return result + ([shares(config, part(gates, slice(count * size, None)))] if length % size else [])
+
+
+STEPS: dict[str, Callable[..., tuple[MemoryState, Tensor]]] = {
+    "titans": titans_chunk,
+    "delta": titans_chunk,
+    "rwkv7": rwkv7_chunk,
+    "closed": closed_chunk,
+}
+
+
+def learn(
+    config: RuleConfig, state: MemoryState, keys: Tensor, values: Tensor, gates: Gates, queries: Tensor | None = None, passes: int = 1
+) -> tuple[MemoryState, Tensor]:
+    """Read tokens of any number: the new state, and what each query reads [b, t, v] before or after its own token's update.
+
+    Keys and queries (the keys when not given) are [b, t, k], values [b, t, v]. A later token changes no earlier read. Each
+    further pass reads all tokens again, with the carry of the pass before; reads are those of the first pass.
+    """
+    queries = keys if queries is None else queries
+    size = min(config.chunk, SUBCHUNK) if config.rule == "rwkv7" else config.chunk
+    pieces = list(zip(keys.split(size, 1), values.split(size, 1), queries.split(size, 1), chunks_of(config, gates), strict=False))
+    if not pieces:
+        return state, values
+    reads = []
+    for repeat in range(passes):
+        for piece in pieces:
+            state, read = STEPS[config.rule](config, state, *piece)
+            if repeat == 0:
+                reads.append(read)
     return state, torch.cat(reads, 1)
 
 
-def normal_matrix(keys: Tensor, step: Tensor, forget: Tensor) -> Tensor:
-    """Curvature Σ_t θ_t k_t k_tᵀ + α I of the rehearsed loss, [b, k, k]."""
-    eye = torch.eye(keys.shape[-1], device=keys.device, dtype=keys.dtype)
-    return (keys * step[..., None]).mT @ keys + forget[:, None, None] * eye
+class Stream(NamedTuple):
+    """A reading that can stop at any token: the state at the last chunk's end, and the tokens read since."""
+
+    state: MemoryState
+    keys: Tensor
+    values: Tensor
+    gates: Gates
+    queries: Tensor
+
+    @classmethod
+    def start(cls, state: MemoryState, keys: Tensor, values: Tensor, gates: Gates) -> "Stream":
+        """Nothing read yet; the other arguments only tell shapes."""
+        none = slice(0, 0)
+        return cls(state, keys[:, none], values[:, none], part(gates, none), keys[:, none])
 
 
-def rehearse(weights: Tensor, keys: Tensor, values: Tensor, step: Tensor, forget: Tensor, passes: int) -> Tensor:
-    """Momentum passes over whole segments from ``weights`` [b, k, v] on; returns the new weights.
-
-    Minimises ½ Σ_t θ_t ‖k_t M − v_t‖² + ½ α ‖M‖² with θ = ``step`` [b, t] and α = ``forget`` [b]. Each pass is
-    S ← η S − θ' ∇, M ← M + S, where ∇ holds the forgetting, and the pass's own θ' and η are found by exact line search,
-    one pair for each value feature. A pass costs O(k² v), whatever the segment's length.
-    """
-    curvature = normal_matrix(keys, step, forget)
-    descent = (keys * step[..., None]).mT @ values - curvature @ weights  # minus the gradient
-    direction = descent
-    norm = (descent * descent).sum(1, keepdim=True)
-    unit = torch.finfo(weights.dtype).eps
-    rest = norm * unit**2
-    flat = curvature.diagonal(dim1=1, dim2=2).sum(1)[:, None, None] * unit
-    for _ in range(passes):
-        curved = curvature @ direction
-        bend = (direction * curved).sum(1, keepdim=True)
-        # A column that has arrived stays, and none goes where the loss is flat: what is left of the gradient is rounding.
-        going = (norm > rest) & (bend > flat * (direction * direction).sum(1, keepdim=True))
-        rate = torch.where(going, norm / bend.masked_fill(~going, 1), 0)
-        weights = weights + rate * direction
-        descent = descent - rate * curved
-        before, norm = norm, (descent * descent).sum(1, keepdim=True)
-        direction = descent + torch.where(going, norm / before.masked_fill(~going, 1), 0) * direction
-    return weights
+def resume(
+    config: RuleConfig, stream: Stream, keys: Tensor, values: Tensor, gates: Gates, queries: Tensor | None = None
+) -> tuple[Stream, Tensor]:
+    """Go on reading: split anywhere equals whole. Tokens of an unfinished chunk are read again, at most a chunk of them."""
+    queries = keys if queries is None else queries
+    new = keys.shape[1]
+    if stream.keys.shape[1]:
+        keys, values = torch.cat([stream.keys, keys], 1), torch.cat([stream.values, values], 1)
+        queries = torch.cat([stream.queries, queries], 1)
+        gates = Gates(*(torch.cat(pair, 1) for pair in zip(stream.gates, gates, strict=True)))
+    whole = slice(0, keys.shape[1] // config.chunk * config.chunk)
+    rest = slice(whole.stop, None)
+    state, reads = learn(config, stream.state, keys[:, whole], values[:, whole], part(gates, whole), queries[:, whole])
+    left = Stream(state, keys[:, rest], values[:, rest], part(gates, rest), queries[:, rest])
+    if left.keys.shape[1]:
+        _, more = learn(config, *left[:4], queries=left.queries)
+        reads = torch.cat([reads, more], 1)
+    return left, reads[:, keys.shape[1] - new :]
 
 
-def fixed_point(keys: Tensor, values: Tensor, step: Tensor, forget: Tensor) -> Tensor:
-    """Where ``rehearse`` ends: the weights [b, k, v] at which surprise and forgetting balance (weighted ridge regression)."""
-    return torch.linalg.solve(normal_matrix(keys, step, forget), (keys * step[..., None]).mT @ values)
+def fold_heads(x: Tensor, heads: int) -> Tensor:
+    """[b, t, heads · f] as [b · heads, t, f]: every head is a memory of its own."""
+    return x.unflatten(-1, (heads, -1)).transpose(1, 2).flatten(0, 1)
 
 
-def quantise(weights: Tensor, bits: int) -> tuple[Tensor, Tensor]:
-    """Round [b, k, v] to integers of ``bits`` bits with one float16 scale a column: (int8 [b, k, v], float16 [b, v])."""
-    top = 2 ** (bits - 1) - 1
-    scales = (weights.abs().amax(1) / top).clamp_min(1e-6).half()
-    return (weights / scales.float()[:, None]).round().clamp(-top, top).to(torch.int8), scales
-
-
-def dequantise(integers: Tensor, scales: Tensor) -> Tensor:
-    """Float32 weights [b, k, v] of what ``quantise`` gave."""
-    return integers.float() * scales.float()[:, None]
-
-
-def pack(integers: Tensor, bits: int) -> Tensor:
-    """Store int8 [b, k, v] in ``bits`` bits each: uint8 [b, k·v·bits/8]; with 6 bits four weights lie in three bytes."""
-    flat = integers.flatten(1).to(torch.int16) + 2 ** (bits - 1)
-    if bits == 8:
-        return flat.to(torch.uint8)
-    a, b, c, d = flat.view(len(flat), -1, 4).unbind(-1)
-    packed = torch.stack([a | (b & 3) << 6, b >> 2 | (c & 15) << 4, c >> 4 | d << 2], -1)
-    return packed.flatten(1).to(torch.uint8)
-
-
-def unpack(packed: Tensor, bits: int, key: int, value: int) -> Tensor:
-    """int8 [b, key, value] from what ``pack`` gave."""
-    flat = packed.to(torch.int16)
-    if bits == 6:
-        a, b, c = flat.view(len(flat), -1, 3).unbind(-1)
-        flat = torch.stack([a & 63, a >> 6 | (b & 15) << 2, b >> 4 | (c & 3) << 4, c >> 2], -1)
-    return (flat.reshape(-1, key, value) - 2 ** (bits - 1)).to(torch.int8)
+def unfold_heads(x: Tensor, heads: int) -> Tensor:
+    """The inverse of ``fold_heads``."""
+    return x.unflatten(0, (-1, heads)).transpose(1, 2).flatten(2)

@@ -21,19 +21,20 @@ WEIGHTS = Path(__file__).parent / "weights"
 
 
 def save_weights(path: Path, state: dict[str, Tensor], config: dict) -> None:
-    """Write ``state`` in float16, and ``config`` as JSON in the file's metadata."""
-    save_file({name: tensor.half().contiguous() for name, tensor in state.items()}, path, {"config": json.dumps(config)})
+    """Write ``state``, numbers in float16 and indices in int16, and ``config`` as JSON in the file's metadata."""
+    halves = {name: tensor.half() if tensor.is_floating_point() else tensor.short() for name, tensor in state.items()}
+    save_file({name: tensor.contiguous() for name, tensor in halves.items()}, path, {"config": json.dumps(config)})
 
 
 def load_weights(path: Path) -> tuple[dict[str, Tensor], dict]:
-    """Float32 tensors by name, and the configuration. Raises WeightsError when the file is missing or damaged."""
+    """Float32 and int64 tensors by name, and the configuration. Raises WeightsError when the file is missing or damaged."""
     try:
         with safe_open(path, framework="pt") as file:
             config = json.loads((file.metadata() or {})["config"])
-            state = {name: file.get_tensor(name).to(torch.float32) for name in file.keys()}  # noqa: SIM118 (it is no dict)
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise WeightsError(f"Cannot read the model weights {path}: {error}. Install titans again.") from error
-    return state, config
+    return {name: t.float() if t.is_floating_point() else t.long() for name, t in state.items()}, config
 
 
 def load_network(path: Path, make: Callable[[dict], Network], device: torch.device) -> Network:

@@ -12,11 +12,11 @@ from torch import Tensor
 
 from model.errors import MemorizeError
 from model.memorizer import Memorizer
-from model.memory import dequantise, pack, unpack
+from model.rounding import dequantise, pack, unpack
 
 __all__ = ["Memory", "checksum", "memorize", "recite", "sentence_texts"]
 
-BATCH = 16
+BATCH = 64
 """Segments written at once."""
 
 
@@ -25,8 +25,8 @@ class Memory:
     """One memory: a piece of a segment in the weights of a small network."""
 
     segment: int  # number of the segment that it came from
-    weights: Tensor  # uint8 [k·v·bits/8]
-    scales: Tensor  # float16 [v]
+    weights: Tensor  # uint8 [rows, v·bits/8]
+    scale: Tensor  # float16 []
     sentences: tuple[int, ...]  # tokens of each sentence, in order
     checksum: bytes  # of the tokens
     tokens: tuple[int, ...]  # what was written; for making gists, never stored
@@ -64,7 +64,7 @@ def memorize(memorizer: Memorizer, tokenizer: tiktoken.Encoding, segments: Seque
     Every memory returned recites exactly. The result depends on ``segments`` alone, which is why one call holds one
     document. Raises MemorizeError when a text cannot be written.
     """
-    device = memorizer.bias.device
+    device = memorizer.place_of_token.device
     todo: list[tuple[tuple[int, ...], Sentences]] = [((i,), s) for i, s in enumerate(segments) if any(s)]
     done: dict[tuple[int, ...], Memory] = {}
     while todo:
@@ -78,27 +78,30 @@ def memorize(memorizer: Memorizer, tokenizer: tiktoken.Encoding, segments: Seque
             for row, target in zip(rows, tokens, strict=True):
                 target[: len(row)] = torch.tensor(row)
             written = memorizer.write(tokens.to(device), lengths.to(device))
-            packed = pack(written.integers.cpu(), memorizer.config.memory.bits)
-            for (key, sentences), row, weights, scales, exact in zip(
-                batch, rows, packed, written.scales.cpu(), written.exact.tolist(), strict=True
-            ):
+            outcome = zip(batch, rows, *(tensor.cpu() for tensor in written), strict=True)
+            for (key, sentences), row, codes, scale, kept, exact in outcome:
                 if exact:
                     sizes = tuple(len(s) for s in sentences)
-                    done[key] = Memory(key[0], weights, scales, sizes, checksum(row), tuple(row))
+                    weights = pack(codes[: int(kept)], memorizer.config.memory.bits)
+                    done[key] = Memory(key[0], weights, scale, sizes, checksum(row), tuple(row))
                 else:
                     again += [((*key, half), part) for half, part in enumerate(split(sentences, tokenizer))]
         todo = again
     return [done[key] for key in sorted(done)]
 
 
-def recite(memorizer: Memorizer, weights: Tensor, scales: Tensor, lengths: Sequence[int]) -> list[list[int]]:
-    """Tokens of each memory, read back from packed ``weights`` [b, bytes] and ``scales`` [b, v]."""
+def recite(memorizer: Memorizer, weights: Sequence[Tensor], scales: Tensor, lengths: Sequence[int]) -> list[list[int]]:
+    """Tokens of each memory, read back from packed ``weights``, each [rows, bytes], and ``scales`` [b]."""
     if not lengths:
         return []
     memory = memorizer.config.memory
-    integers = unpack(weights, memory.bits, memory.key, memory.value)
-    rows = memorizer.recite(dequantise(integers, scales).to(memorizer.bias.device), max(lengths)).tolist()
-    return [row[:length] for row, length in zip(rows, lengths, strict=True)]
+    tables = torch.zeros(len(weights), memory.key, memory.value)
+    for table, packed, scale in zip(tables, weights, scales, strict=True):
+        table[: len(packed)] = dequantise(unpack(packed, memory.bits)[None], scale[None], memory.bits)[0]
+    rows = torch.tensor([len(packed) for packed in weights])
+    device = memorizer.place_of_token.device
+    recited = memorizer.recite(tables.to(device), rows.to(device), max(lengths)).tolist()
+    return [row[:length] for row, length in zip(recited, lengths, strict=True)]
 
 
 def sentence_texts(tokenizer: tiktoken.Encoding, tokens: Sequence[int], sizes: Sequence[int]) -> list[str]:

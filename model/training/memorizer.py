@@ -1,13 +1,16 @@
 """Meta-train the memorizer on one objective: read a segment, then recite it.
 
-    python -m model.training.memorizer --data TEXT_FOLDER --checkpoint checkpoints/memorizer.pt --minutes 75
-    python -m model.training.memorizer --checkpoint checkpoints/memorizer.pt --export model/weights/memorizer.safetensors
+    python -m model.training.memorizer --data TEXT_FOLDER --checkpoint checkpoints/memorizer.pt --minutes 75 --classes EMBEDDING.safetensors
+    python -m model.training.memorizer --data TEXT_FOLDER --checkpoint checkpoints/memorizer.pt --export model/weights/memorizer.safetensors
 
 Resumes from the checkpoint when there is one. The loss is the cross-entropy of the recitation, differentiated through
-the fixed point of the rehearsal and straight through the rounding of the stored weights; the plain expectation gets a
-smaller share, so that the short-term core leaves less to store, and the gates of the first reading learn from its error.
-Every vocabulary entry is written often: one segment in eight is uniform random tokens, and random tokens are strewn
-into half of the others.
+the fixed point of the rehearsal; rounding of the stored weights is an error that grows with their spread, so that
+training makes memories that bear it. Every segment gets a random number of rows. The plain expectation has a smaller
+share, so that the short-term core leaves less to store. Every vocabulary entry is written often: one segment in
+sixteen is uniform random tokens, and random tokens are strewn into half of the others.
+
+Classes of tokens come from any embedding of the vocabulary (a tensor ``embedding`` or ``embedding.weight`` [n, d] in
+the order of token ids), halved again and again into equal parts that lie close together.
 """
 
 import argparse
@@ -15,6 +18,7 @@ import json
 import math
 import random
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,20 +26,25 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from model.classes import bisect
 from model.config import MemorizerConfig
-from model.memorizer import Memorizer
-from model.memory import MemoryState, dequantise, fixed_point, quantise, read_stream
+from model.memorizer import LEAST_FORGETTING, Memorizer, Written
+from model.rehearsal import fixed_point
+from model.rounding import dequantise, quantise
+from model.runtime import reduced_precision
 from model.tokenizer import load_tokenizer
-from model.training.checkpoint import export, resume, save
+from model.training.checkpoint import resume, save
 from model.training.corpus import PROSE, load_texts, number_table
+from model.weights_file import load_weights, save_weights
 
 __all__ = ["train"]
 
-NEGATIVES = 2_000
 BATCH = 16
+LEAST_ROWS = 64
+"""Of a training segment; the most are all that a memory has."""
 
 
-def token_streams(data: Path, cache: Path, held_out: bool = False, characters_per_folder: int = 10_000_000) -> dict[str, np.ndarray]:
+def token_streams(data: Path, cache: Path, held_out: bool = False, characters_per_folder: int = 60_000_000) -> dict[str, np.ndarray]:
     """Token ids by folder, kept in ``cache`` (an npz file)."""
     if cache.exists():
         return dict(np.load(cache))
@@ -80,54 +89,92 @@ class Batches:
         noise = self.rng.integers(0, self.config.vocabulary, rows.shape)
         share = np.zeros((BATCH, 1))
         share[: BATCH // 2] = 0.06
-        share[:2] = 1.0
+        share[:1] = 1.0
         return torch.from_numpy(np.where(self.rng.random(rows.shape) < share, noise, rows))
 
 
-def losses(model: Memorizer, tokens: Tensor, candidates: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Cross-entropy of the recitation and of the plain expectation, and the relative error after one reading."""
-    expected, keys = model.context(tokens)
-    values, gates = model.surprise(tokens, expected)
-    keys = keys.float()
-    weights = fixed_point(keys, values, gates.step, model.ridge(gates))
+def losses(model: Memorizer, tokens: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Cross-entropy of the recitation from memories of ``rows`` [b] rows, and of the plain expectation; both in nats a token."""
+    places = model.place_of_token[tokens]
+    with reduced_precision(tokens.device):
+        states, features = model.context(places)
+        class_logits, member_logits = model.expected(states, places)
+    values, step, forget, _ = model.surprise(places, class_logits, member_logits)
+    keys = model.keys(features, rows)
+    weights = fixed_point(keys, values.float(), step.float(), forget.float().mean(1) + LEAST_FORGETTING)
     bits = model.config.memory.bits
-    weights = weights + (dequantise(*quantise(weights.detach(), bits)) - weights).detach()
-    table = model.scored_table(candidates)
-    recited = model.scored_states(expected, keys @ weights) @ table.mT
-    ahead = expected * model.expectation_scale / model.scale
-    prior = model.scored_states(ahead, torch.zeros_like(values)) @ table.mT
-    fixed_keys, fixed_values = keys.detach(), values.detach()
-    empty = MemoryState.empty(len(tokens), model.config.memory.key, model.config.memory.value)
-    state, _ = read_stream(empty, fixed_keys, fixed_values, model.reading(gates), model.config.memory.chunk)
-    error = (fixed_keys @ state.weights - fixed_values).square().sum() / fixed_values.square().sum()
-    return F.cross_entropy(recited.flatten(0, 1).float(), targets), F.cross_entropy(prior.flatten(0, 1).float(), targets), error
+    spread = weights.square().mean((1, 2), keepdim=True).sqrt()
+    rounded = dequantise(*quantise(weights.detach(), rows, bits), bits)
+    weights = weights + spread * ((rounded - weights) / spread).detach()
+    classes, members = places // model.config.members, places % model.config.members
+    recited = model.recited(class_logits, member_logits, classes, keys @ weights)
+    return entropy(*recited, classes, members), entropy(class_logits, member_logits, classes, members)
+
+
+def entropy(class_logits: Tensor, member_logits: Tensor, classes: Tensor, members: Tensor) -> Tensor:
+    """Cross-entropy in nats a token of both steps together."""
+    return F.cross_entropy(class_logits.flatten(0, 1), classes.flatten()) + F.cross_entropy(member_logits.flatten(0, 1), members.flatten())
 
 
 @torch.no_grad()
-def evaluate(model: Memorizer, streams: dict[str, np.ndarray], segments: int = 24) -> dict[str, tuple[float, float]]:
-    """By folder: share of tokens and of whole segments right after one fixed-point writing, over the whole vocabulary."""
+def evaluate(model: Memorizer, streams: dict[str, np.ndarray], segments: int = 32, rows: int = 96) -> dict[str, tuple[float, float]]:
+    """By folder: expectation in nats a token, and share of whole segments exact in ``rows`` rows after all rounds."""
     result = {}
     for folder, stream in streams.items():
         n = model.config.segment
         count = min(segments, len(stream) // n)
         tokens = torch.from_numpy(stream[: count * n].astype(np.int64)).view(count, n)
-        right = []
-        for part in tokens.split(16):
-            expected, keys = model.context(part)
-            values, gates = model.surprise(part, expected)
-            weights = dequantise(*quantise(fixed_point(keys, values, gates.step, model.ridge(gates)), model.config.memory.bits))
-            right.append((model.scored_states(expected, keys @ weights) @ model.scored_table().mT).argmax(-1) == part)
-        all_right = torch.cat(right)
-        result[folder] = (round(all_right.float().mean().item(), 4), round(all_right.all(1).float().mean().item(), 3))
+        lesson = model.study(tokens, torch.full((count,), n))
+        written: Written = model.rehearse(lesson, torch.full((count,), rows))
+        result[folder] = (round(lesson.nats.mean().item() / n, 3), round(written.exact.float().mean().item(), 3))
     return result
 
 
-def train(data: Path, checkpoint: Path, minutes: float, rate: float, config: MemorizerConfig) -> None:
+@torch.inference_mode()
+def fit_rows(model: Memorizer, streams: dict[str, np.ndarray], share: float = 0.9, segments: int = 64) -> MemorizerConfig:
+    """The configuration whose ``rows_per_nat`` and ``rows_per_token`` give ``share`` of training segments enough rows at once."""
+    memory = model.config.memory
+    rng = np.random.default_rng(0)
+    facts, needs = [], []
+    for stream in streams.values():
+        for length in (24, 64, 100, model.config.segment):
+            starts = rng.integers(0, len(stream) - length, segments // 4)
+            tokens = torch.from_numpy(np.stack([stream[s : s + length] for s in starts]).astype(np.int64))
+            lesson = model.study(tokens, torch.full((len(tokens),), length))
+            need = torch.full((len(tokens),), float(memory.key + memory.rows_step))
+            for rows in range(memory.key, 0, -2 * memory.rows_step):
+                exact = model.rehearse(lesson, torch.full((len(tokens),), rows)).exact
+                need[exact] = rows
+                if not exact.any():
+                    break
+            facts.append(torch.stack([lesson.nats, torch.full_like(lesson.nats, length)], 1))
+            needs.append(need)
+    all_facts, all_needs = torch.cat(facts), torch.cat(needs)
+    weights = torch.linalg.lstsq(all_facts, all_needs[:, None]).solution[:, 0].clamp_min(0)
+    weights = weights * torch.quantile(all_needs / (all_facts @ weights), share)
+    per_nat, per_token = weights.tolist()
+    return replace(model.config, memory=replace(memory, rows_per_nat=round(per_nat, 4), rows_per_token=round(per_token, 4)))
+
+
+def export_fitted(checkpoint: Path, target: Path, streams: dict[str, np.ndarray]) -> None:
+    """Write the checkpoint's weights in float16 to ``target``, with the rows that its memories need."""
+    saved = torch.load(checkpoint, weights_only=True)
+    model = Memorizer(MemorizerConfig.from_dict(saved["config"]))
+    model.load_state_dict(saved["model"])
+    config = fit_rows(model.eval(), streams)
+    print(json.dumps({"rows_per_nat": config.memory.rows_per_nat, "rows_per_token": config.memory.rows_per_token}))
+    save_weights(target, saved["model"], config.as_dict())
+
+
+def train(data: Path, checkpoint: Path, minutes: float, rate: float, config: MemorizerConfig, classes: Path | None) -> None:
     """Train for ``minutes`` of wall time in all (resumed time counts), the rate falling by a cosine of the time used."""
     torch.manual_seed(0)
     streams = token_streams(data, checkpoint.parent / "train_tokens.npz")
     held_out = token_streams(data, checkpoint.parent / "held_out_tokens.npz", held_out=True)
     model = Memorizer(config)
+    if classes:
+        order = bisect(embedding_of(classes), int(math.log2(config.classes)))
+        model.place_of_token[order] = torch.arange(config.vocabulary)
     optimiser = torch.optim.AdamW(model.parameters(), lr=rate, betas=(0.9, 0.98), weight_decay=0.0, fused=True)
     step, used = 0, 0.0
     if checkpoint.exists():
@@ -140,10 +187,10 @@ def train(data: Path, checkpoint: Path, minutes: float, rate: float, config: Mem
         for group in optimiser.param_groups:
             group["lr"] = rate * min(1.0, (step + 1) / 200) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress)))
         tokens = batches()
-        drawn = torch.randint(0, config.vocabulary, (NEGATIVES,))
-        candidates, index = torch.unique(torch.cat([tokens.flatten(), drawn]), return_inverse=True)
-        recited, prior, error = losses(model, tokens, candidates, index[: tokens.numel()])
-        loss = recited + 0.2 * prior + 0.1 * error
+        coarse = config.memory.rows_step
+        rows = torch.randint(LEAST_ROWS // coarse, config.memory.key // coarse + 1, (BATCH,)) * coarse
+        recited, prior = losses(model, tokens, rows)
+        loss = recited + 0.3 * prior
         if not loss.isfinite():
             raise SystemExit(f"The loss is {loss.item()} at step {step}; the checkpoint before it stands.")
         loss.backward()
@@ -154,7 +201,7 @@ def train(data: Path, checkpoint: Path, minutes: float, rate: float, config: Mem
         if used - reported > 300 or step == 200:
             reported = used
             model.eval()
-            line = {"step": step, "minutes": round(used / 60, 1), "loss": [round(x.item(), 4) for x in (recited, prior, error)]}
+            line = {"step": step, "minutes": round(used / 60, 1), "loss": [round(x.item(), 4) for x in (recited, prior)]}
             print(json.dumps({**line, "held_out": evaluate(model, held_out)}), flush=True)
             model.train()
             save(checkpoint, model, config, optimiser, step, used)
@@ -162,10 +209,17 @@ def train(data: Path, checkpoint: Path, minutes: float, rate: float, config: Mem
     print(json.dumps({"step": step, "held_out": evaluate(model.eval(), held_out, segments=200)}), flush=True)
 
 
+def embedding_of(path: Path) -> Tensor:
+    """The vocabulary's embedding in a weight file, [n, d] by token id."""
+    state, _ = load_weights(path)
+    return state["embedding"][state["place_of_token"]] if "embedding" in state else state["embedding.weight"]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="folder of text folders, see corpus.py")
     parser.add_argument("--checkpoint", type=Path, required=True)
+    parser.add_argument("--classes", type=Path, help="weight file with an embedding of the vocabulary")
     parser.add_argument("--minutes", type=float, default=75)
     parser.add_argument("--rate", type=float, default=3e-3)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
@@ -173,10 +227,12 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     if arguments.export:
-        export(arguments.checkpoint, arguments.export)
+        export_fitted(
+            arguments.checkpoint, arguments.export, token_streams(arguments.data, arguments.checkpoint.parent / "train_tokens.npz")
+        )
         return
     arguments.checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    train(arguments.data, arguments.checkpoint, arguments.minutes, arguments.rate, MemorizerConfig())
+    train(arguments.data, arguments.checkpoint, arguments.minutes, arguments.rate, MemorizerConfig(), arguments.classes)
 
 
 if __name__ == "__main__":

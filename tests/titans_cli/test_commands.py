@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import shutil
 import signal
 import sqlite3
@@ -274,6 +275,8 @@ def test_interrupted_ingest_keeps_what_is_finished_and_resumes(titans, tmp_path)
     (folder / "a.txt").write_text("The first document is short, and soon memorized.")
     shutil.copy(SAMPLES / "bzip2-manual.pdf", folder / "b.pdf")
     shutil.copy(SAMPLES / "gettysburg-address.txt", folder / "c.txt")
+    words = random.Random(0).choices((SAMPLES / "gettysburg-address.txt").read_text().split(), k=8_000)
+    (folder / "bb.txt").write_text(" ".join(words))  # time for the signal to arrive
     command = [sys.executable, "-m", "titans_cli", "ingest", str(folder), "--home", str(titans.home)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     while recorded_documents(titans.home) == 0:

@@ -24,8 +24,8 @@ ARRAYS = ("gists", "scales", "owners", "starts")
 class Woken:
     """Memories read from their shards, in stream order: everything that recitation needs."""
 
-    weights: Tensor  # uint8 [m, bytes]
-    scales: Tensor  # float16 [m, v]
+    weights: list[Tensor]  # of each, uint8 [rows, bytes]
+    scales: Tensor  # float16 [m]
     pages: list[int | None]
     checksums: list[bytes]
     sentences: list[list[int]]  # tokens of each sentence
@@ -58,18 +58,21 @@ class MemoryIndex:
             row = memory - int(self.starts[document])
             try:
                 with safe_open(path, framework="pt") as file:
-                    part = {name: file.get_slice(name)[row] for name in ("weights", "scales", "pages", "checksums")}
+                    part = {name: file.get_slice(name)[row] for name in ("scales", "pages", "checksums")}
+                    rows = file.get_tensor("rows").long()
+                    end = int(rows[: row + 1].sum())
+                    packed = file.get_slice("weights")[end - int(rows[row]) : end]
                     owners = file.get_tensor("owners")
                     low, high = torch.searchsorted(owners, torch.tensor([row, row + 1], dtype=owners.dtype)).tolist()
                     sizes = file.get_slice("sentences")[low:high].tolist()
             except (OSError, SafetensorError, IndexError) as error:
                 raise DamagedError(f"The store cannot read {path} ({error}). Import a backup, or memorize the document again.") from error
-            weights.append(part["weights"])
+            weights.append(packed)
             scales.append(part["scales"])
             pages.append(int(part["pages"]) or None)
             checksums.append(bytes(part["checksums"].tolist()))
             sentences.append(sizes)
-        return Woken(torch.stack(weights), torch.stack(scales), pages, checksums, sentences)
+        return Woken(weights, torch.stack(scales), pages, checksums, sentences)
 
 
 def build(store: Store, folder: Path, documents: Sequence[StoredDocument]) -> None:

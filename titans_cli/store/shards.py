@@ -1,7 +1,8 @@
 """A shard: one document's memories in one immutable safetensors file, named by its SHA-256.
 
-    weights     uint8   [m, bytes]   packed memory weights
-    scales      float16 [m, v]       one for each column of a memory
+    weights     uint8   [r, bytes]   rows of all memories' weights, packed
+    rows        uint8   [m]          rows of each memory
+    scales      float16 [m]
     pages       int32   [m]          page of each memory, 0 where the document has none
     checksums   uint8   [m, 8]       of the tokens that the memory recites
     sentences   int16   [s]          tokens of each sentence
@@ -28,6 +29,7 @@ __all__ = ["Shard", "parse_shard", "read_shard", "shard_path", "write_shard"]
 
 DTYPES = {
     "weights": torch.uint8,
+    "rows": torch.uint8,
     "scales": torch.float16,
     "pages": torch.int32,
     "checksums": torch.uint8,
@@ -43,6 +45,7 @@ class Shard:
     """See the module's docstring."""
 
     weights: Tensor
+    rows: Tensor
     scales: Tensor
     pages: Tensor
     checksums: Tensor
@@ -53,11 +56,7 @@ class Shard:
 
     @property
     def memories(self) -> int:
-        return len(self.weights)
-
-    def lengths(self) -> Tensor:
-        """Tokens of each memory, int64 [m]."""
-        return torch.zeros(self.memories, dtype=torch.long).index_add_(0, self.owners.long(), self.sentences.long())
+        return len(self.rows)
 
 
 def shard_path(home: Path, digest: str) -> Path:
@@ -96,10 +95,11 @@ def parse_shard(data: bytes, name: str) -> Shard:
     if {key: t.dtype for key, t in tensors.items()} != DTYPES:
         raise DamagedError(f"{name} does not hold a shard's tensors.")
     shard = Shard(**tensors)
-    m, s = len(shard.weights), len(shard.gists)
-    ranks = {"weights": 2, "scales": 2, "checksums": 2, "gists": 2}
+    m, s = len(shard.rows), len(shard.gists)
+    ranks = {"weights": 2, "checksums": 2, "gists": 2}
     sound = all(t.dim() == ranks.get(key, 1) for key, t in tensors.items())
     sound = sound and len(shard.scales) == len(shard.pages) == len(shard.checksums) == m and shard.checksums.shape[1:] == (8,)
+    sound = sound and bool((shard.rows > 0).all()) and int(shard.rows.sum()) == len(shard.weights)
     sound = sound and len(shard.sentences) == len(shard.owners) == len(shard.gist_scales) == s
     if sound and s:
         owners = shard.owners

@@ -143,7 +143,7 @@ def memorize_source(store: Store, models: Models, source: Source, progress: Prog
     tally.new += 1
     tally.tokens += tokens
     tally.memories += len(memories)
-    tally.memory_bytes += shard.weights.nbytes + shard.scales.nbytes
+    tally.memory_bytes += shard.weights.nbytes + shard.rows.nbytes + shard.scales.nbytes
     if document.empty_pages:
         tally.without_text.append((source.name, document.empty_pages))
     return store.add_document(
@@ -175,8 +175,9 @@ def write_groups(models: Models, document: Document) -> Iterator[Group]:
 
 def make_shard(memories: Sequence[Memory], pages: Sequence[int], gists: torch.Tensor, scales: torch.Tensor) -> Shard:
     return Shard(
-        weights=torch.stack([m.weights for m in memories]),
-        scales=torch.stack([m.scales for m in memories]),
+        weights=torch.cat([m.weights for m in memories]),
+        rows=torch.tensor([len(m.weights) for m in memories], dtype=torch.uint8),
+        scales=torch.stack([m.scale for m in memories]),
         pages=torch.tensor(pages, dtype=torch.int32),
         checksums=torch.tensor([list(m.checksum) for m in memories], dtype=torch.uint8),
         sentences=torch.tensor([size for m in memories for size in m.sentences], dtype=torch.int16),
