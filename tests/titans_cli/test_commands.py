@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -278,7 +279,8 @@ def test_interrupted_ingest_keeps_what_is_finished_and_resumes(titans, tmp_path)
     words = random.Random(0).choices((SAMPLES / "gettysburg-address.txt").read_text().split(), k=8_000)
     (folder / "bb.txt").write_text(" ".join(words))  # time for the signal to arrive
     command = [sys.executable, "-m", "titans_cli", "ingest", str(folder), "--home", str(titans.home)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a shell's background job inherits SIGINT ignored
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heed)
     while recorded_documents(titans.home) == 0:
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
