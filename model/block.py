@@ -42,22 +42,23 @@ class Attention(nn.Module):
         super().__init__()
         d = config.width
         self.config = config
-        self.qkv = nn.Linear(d, 3 * d, bias=False)
+        self.query = nn.Linear(d, d, bias=False)
+        self.key_value = nn.Linear(d, 2 * d, bias=False)
         self.out = nn.Linear(d, d, bias=False)
         self.persistent = nn.Parameter(torch.randn(2, config.heads, config.persistent, d // config.heads) * 0.5)
         self.distance = nn.Parameter(torch.zeros(config.heads, config.window))
 
-    def forward(self, x: Tensor, seen: Tensor, places: Tensor, context: Tensor | None = None) -> Tensor:
-        """Tokens x [b, t, d] at ``places`` [t] look at ``seen`` [b, s, d], which end where x ends, and at ``context`` [b, s, d]."""
+    def forward(self, x: Tensor, seen: Tensor, context: Tensor | None = None) -> Tensor:
+        """Tokens x [b, t, d] look at ``seen`` [b, s, d], whose last are x, and at ``context`` [b, s, d]."""
         heads = self.config.heads
-        query = self.split(F.linear(x, self.qkv.weight[: x.shape[-1]]))
+        query = self.split(self.query(x))
         sources = [seen] if context is None else [context, seen]
-        at = places[-1] - torch.arange(seen.shape[1] - 1, -1, -1, device=x.device)
-        age = places[:, None] - at[None, :]
+        at = torch.arange(seen.shape[1], device=x.device)
+        age = at[seen.shape[1] - x.shape[1] :, None] - at[None, :]
         visible = (age >= 0) & (age < self.config.window)
         bias = self.distance[:, age.clamp(0, self.config.window - 1)].masked_fill(~visible, -torch.inf)
         bias = F.pad(torch.cat([bias] * len(sources), -1), (self.config.persistent, 0))
-        key, value = F.linear(torch.cat(sources, 1), self.qkv.weight[x.shape[-1] :]).chunk(2, -1)
+        key, value = self.key_value(torch.cat(sources, 1)).chunk(2, -1)
         persistent = self.persistent.to(x.dtype).unsqueeze(1).expand(-1, len(x), -1, -1, -1)
         keys, values = torch.cat([persistent[0], self.split(key)], 2), torch.cat([persistent[1], self.split(value)], 2)
         attended = F.scaled_dot_product_attention(query, keys, values, attn_mask=bias.expand(len(x), heads, -1, -1))
@@ -104,8 +105,7 @@ class TitansBlock(nn.Module):
     def attend(self, x: Tensor, recent: Tensor) -> tuple[Tensor, Tensor]:
         """Sliding-window attention of x after ``recent``, and the tokens that the next ones will see."""
         seen = torch.cat([recent, x], 1)
-        places = torch.arange(recent.shape[1], seen.shape[1], device=x.device)
-        attended = self.attention(x, seen, places) if x.shape[1] else x
+        attended = self.attention(x, seen) if x.shape[1] else x
         kept = min(seen.shape[1], self.config.window - 1)
         return attended, seen[:, seen.shape[1] - kept :]
 
@@ -125,7 +125,6 @@ class TitansBlock(nn.Module):
 
     def segment(self, x: Tensor, memory: LayerState) -> tuple[Tensor, LayerState]:
         normed = self.norm(x)
-        places = torch.arange(x.shape[1], device=x.device)
-        y = self.attention(normed, normed, places, self.memory.recall(normed, memory))
+        y = self.attention(normed, normed, self.memory.recall(normed, memory))
         read, memory = self.memory(y, memory)
         return x + y * torch.sigmoid(self.second_norm(read)), memory

@@ -178,22 +178,26 @@ class Memorizer(nn.Module):
         counted = torch.arange(features.shape[-1], device=features.device) < rows[:, None, None]
         return F.normalize(features.float() * counted, dim=-1)
 
-    def expected(self, states: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
+    def by_class(self, places: Tensor) -> ByClass:
+        """Places [b, t], all in one row, sorted by class."""
+        return ByClass((places // self.config.members).flatten(), self.config.classes)
+
+    def expected(self, states: Tensor, places: Tensor, by_class: ByClass) -> tuple[Tensor, Tensor]:
         """Logits [b, t, c] of the classes and [b, t, m] of the right class's members, from the core alone."""
         classes = places // self.config.members
         class_logits = self.class_query(states) @ self.class_embedding.mT + self.class_bias
-        by_class = ByClass(classes.flatten(), self.config.classes)
         members = by_class.scores(self.member_query(states).flatten(0, 1), self.members_of(self.embedding))
         return class_logits.float(), members.view(*places.shape, -1).float() + self.members_of(self.member_bias)[classes]
 
-    def surprise(self, places: Tensor, class_logits: Tensor, member_logits: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def surprise(
+        self, places: Tensor, class_logits: Tensor, member_logits: Tensor, by_class: ByClass
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Values [b, t, v] to be stored, gates θ ∈ (0, 2) and α ∈ (0, 0.5) of each token, and its surprise in nats [b, t, 2]."""
         classes, members = places // self.config.members, places % self.config.members
         with torch.no_grad():
             class_share, member_share = class_logits.softmax(-1), member_logits.softmax(-1)
             nats = torch.cat([-class_logits.log_softmax(-1).gather(-1, classes[..., None]),
                               -member_logits.log_softmax(-1).gather(-1, members[..., None])], -1)  # fmt: skip
-            by_class = ByClass(classes.flatten(), self.config.classes)
             member_mean = by_class.scores(member_share.flatten(0, 1), self.members_of(self.embedding).mT).view(*places.shape, -1)
             class_mean = class_share @ self.class_embedding
         token, class_ = self.embedding[places], self.class_embedding[classes]
@@ -208,8 +212,9 @@ class Memorizer(nn.Module):
         valid = torch.arange(tokens.shape[1], device=tokens.device) < lengths[:, None]
         places = self.place_of_token[tokens]
         states, features = self.context(places)
-        class_logits, member_logits = self.expected(states, places)
-        values, step, forget, nats = self.surprise(places, class_logits, member_logits)
+        by_class = self.by_class(places)
+        class_logits, member_logits = self.expected(states, places, by_class)
+        values, step, forget, nats = self.surprise(places, class_logits, member_logits, by_class)
         forget = (forget * valid).sum(1) / lengths + LEAST_FORGETTING
         total = (nats.sum(-1) * valid).sum(1)
         return Lesson(places, valid, class_logits, member_logits, features, values, step * valid, forget, total)
@@ -245,23 +250,22 @@ class Memorizer(nn.Module):
         A round solves for the weights at which surprise and forgetting balance (``rehearsal.rehearsal_map``), rounds them,
         and recites with the right tokens before. Where a token does not win by the margin, its target moves along the
         difference to the token that won, so far that the solution wins (the passive-aggressive step of Crammer et al. 2006;
-        a target moves its own read by its leverage). Teacher-forced exactness is
-        exactness: if each token follows from the right ones before it, then reciting from nothing gives them all.
+        a target moves its own read by its leverage). Teacher-forced exactness is exactness: if each token follows from the
+        right ones before it, then reciting from nothing gives them all.
         """
         memory = self.config.memory
         keys = self.keys(lesson.features, rows)
-        solve = rehearsal_map(keys, lesson.step, lesson.forget)
+        curvature = normal_matrix(keys, lesson.step, lesson.forget)
+        solve = rehearsal_map(keys, lesson.step, curvature)
         leverage = (keys * solve.mT).sum(-1, keepdim=True).clamp_min(LEAST_LEVERAGE)
         target = lesson.values
-        class_table = self.class_embedding @ self.class_correction.weight  # [c, v]
-        member_table = self.embedding @ self.member_correction.weight  # [c·m, v]
+        class_table, member_table = self.corrections()
         all_codes = torch.zeros(len(rows), memory.key, memory.value, dtype=torch.uint8, device=rows.device)
         all_scales = torch.zeros(len(rows), dtype=torch.float16, device=rows.device)
         left = torch.arange(len(rows), device=rows.device)
         for _ in range(memory.rounds + 1):
             weights = solve @ target
             if compensated:
-                curvature = normal_matrix(keys, lesson.step, lesson.forget)
                 codes, scales = quantise_compensated(weights, rows[left], lesson.valid.sum(1), memory.bits, curvature)
             else:
                 codes, scales = quantise(weights, rows[left], memory.bits)
@@ -273,12 +277,17 @@ class Memorizer(nn.Module):
                 left = left[again]
                 break
             if not again.all():
-                lesson, keys, solve, leverage = lesson.only(again), keys[again], solve[again], leverage[again]
+                lesson, keys, leverage = lesson.only(again), keys[again], leverage[again]
+                solve, curvature = solve[again], curvature[again]
                 target, push, left = target[again], push[again], left[again]
             target = target + push / leverage
         exact = torch.ones(len(rows), dtype=torch.bool, device=rows.device)
         exact[left] = False
         return Written(all_codes, all_scales, rows.clone(), exact)
+
+    def corrections(self) -> tuple[Tensor, Tensor]:
+        """What a read [v] is multiplied with to correct the logits of classes [c, v] and of tokens [c·m, v]."""
+        return self.class_embedding @ self.class_correction.weight, self.embedding @ self.member_correction.weight
 
     def correct(self, lesson: Lesson, reads: Tensor, class_table: Tensor, member_table: Tensor) -> tuple[Tensor, Tensor]:
         """Which tokens [b, t] of ``lesson`` are not recited by ``reads`` [b, t, v], and the changes [b, t, v] of reads to mend it."""
@@ -308,9 +317,8 @@ class Memorizer(nn.Module):
 
     def recited(self, class_logits: Tensor, member_logits: Tensor, classes: Tensor, reads: Tensor) -> tuple[Tensor, Tensor]:
         """Logits [b, t, c] and [b, t, m] with what the memory says, ``reads`` [b, t, v]; differentiable."""
-        class_table = self.class_embedding @ self.class_correction.weight
-        member_table = self.members_of(self.embedding @ self.member_correction.weight)
-        members = ByClass(classes.flatten(), self.config.classes).scores(reads.flatten(0, 1), member_table)
+        class_table, member_table = self.corrections()
+        members = ByClass(classes.flatten(), self.config.classes).scores(reads.flatten(0, 1), self.members_of(member_table))
         scale = self.expectation_scale
         return scale[0] * class_logits + reads @ class_table.mT, scale[1] * member_logits + members.view_as(member_logits)
 

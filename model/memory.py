@@ -262,9 +262,14 @@ def part(gates: Gates, tokens: slice) -> Gates:
     return Gates(*(gate[:, tokens] for gate in gates))
 
 
+def tokens_at_once(config: RuleConfig) -> int:
+    """Tokens that one step of the rule reads."""
+    return min(config.chunk, SUBCHUNK) if config.rule == "rwkv7" else config.chunk
+
+
 def chunks_of(config: RuleConfig, gates: Gates) -> list[Gates] | list[Shares]:
     """What each chunk's step needs of ``gates``; for the Titans rule made for all whole chunks at once."""
-    size = min(config.chunk, SUBCHUNK) if config.rule == "rwkv7" else config.chunk
+    size = tokens_at_once(config)
     batch, length = gates.step.shape[:2]
     if config.rule in ("rwkv7", "closed"):
         return [part(gates, slice(start, start + size)) for start in range(0, length, size)]
@@ -293,7 +298,7 @@ def learn(
     further pass reads all tokens again, with the carry of the pass before; reads are those of the first pass.
     """
     queries = keys if queries is None else queries
-    size = min(config.chunk, SUBCHUNK) if config.rule == "rwkv7" else config.chunk
+    size = tokens_at_once(config)
     pieces = list(zip(keys.split(size, 1), values.split(size, 1), queries.split(size, 1), chunks_of(config, gates), strict=False))
     if not pieces:
         return state, values

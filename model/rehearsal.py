@@ -47,12 +47,11 @@ def rehearse(weights: Tensor, keys: Tensor, values: Tensor, step: Tensor, forget
     return weights
 
 
-def rehearsal_map(keys: Tensor, step: Tensor, forget: Tensor) -> Tensor:
-    """The linear map [b, k, t] from values to where ``rehearse`` ends; keys [b, t, k], θ [b, t], α [b]."""
-    taught = (keys * step[..., None]).mT
-    return torch.cholesky_solve(taught, torch.linalg.cholesky(normal_matrix(keys, step, forget)))
+def rehearsal_map(keys: Tensor, step: Tensor, curvature: Tensor) -> Tensor:
+    """The linear map [b, k, t] from values to where ``rehearse`` ends; keys [b, t, k], θ [b, t], their ``normal_matrix``."""
+    return torch.cholesky_solve((keys * step[..., None]).mT, torch.linalg.cholesky(curvature))
 
 
 def fixed_point(keys: Tensor, values: Tensor, step: Tensor, forget: Tensor) -> Tensor:
     """Where ``rehearse`` ends: the weights [b, k, v] at which surprise and forgetting balance (weighted ridge regression)."""
-    return rehearsal_map(keys, step, forget) @ values
+    return rehearsal_map(keys, step, normal_matrix(keys, step, forget)) @ values

@@ -28,7 +28,7 @@ from torch.nn import functional as F
 
 from model.classes import bisect
 from model.config import MemorizerConfig
-from model.memorizer import LEAST_FORGETTING, Memorizer, Written
+from model.memorizer import LEAST_FORGETTING, Memorizer
 from model.rehearsal import fixed_point
 from model.rounding import dequantise, quantise
 from model.runtime import reduced_precision
@@ -96,10 +96,11 @@ class Batches:
 def losses(model: Memorizer, tokens: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
     """Cross-entropy of the recitation from memories of ``rows`` [b] rows, and of the plain expectation; both in nats a token."""
     places = model.place_of_token[tokens]
+    by_class = model.by_class(places)
     with reduced_precision(tokens.device):
         states, features = model.context(places)
-        class_logits, member_logits = model.expected(states, places)
-    values, step, forget, _ = model.surprise(places, class_logits, member_logits)
+        class_logits, member_logits = model.expected(states, places, by_class)
+    values, step, forget, _ = model.surprise(places, class_logits, member_logits, by_class)
     keys = model.keys(features, rows)
     weights = fixed_point(keys, values.float(), step.float(), forget.float().mean(1) + LEAST_FORGETTING)
     bits = model.config.memory.bits
@@ -125,7 +126,7 @@ def evaluate(model: Memorizer, streams: dict[str, np.ndarray], segments: int = 3
         count = min(segments, len(stream) // n)
         tokens = torch.from_numpy(stream[: count * n].astype(np.int64)).view(count, n)
         lesson = model.study(tokens, torch.full((count,), n))
-        written: Written = model.rehearse(lesson, torch.full((count,), rows))
+        written = model.rehearse(lesson, torch.full((count,), rows))
         result[folder] = (round(lesson.nats.mean().item() / n, 3), round(written.exact.float().mean().item(), 3))
     return result
 
