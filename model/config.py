@@ -18,13 +18,18 @@ def require(condition: bool, message: str) -> None:
 
 @dataclass(frozen=True)
 class MemoryConfig:
-    """One neural memory: a linear map from keys to values, and how it is written.
+    """One neural memory: a network from keys to values, and how it is written, see ``associative.py``.
 
-    Keys have ``key`` features at most. How many of them, the memory's rows, a text needs is told by its surprise.
+    Keys have ``key`` features at most. How many of them, and so how many rows of weights, a text needs is told by its surprise.
     """
 
     key: int = 128  # features of a key, most rows of a memory
     value: int = 48  # features of a value, columns of a memory
+    rule: str = "closed"  # one of RULES; closed is where endless passes of titans end
+    depth: int = 1  # layers of the memory: 1 is linear; later layers have ``value`` rows each
+    passes: int = 4  # times that a segment is read, except by closed
+    chunk: int = 32  # tokens whose gradients are taken at the same weights, except by closed
+    residual: bool = True  # what is stored is what the core failed to expect; else the whole token
     bits: int = 1  # bits of a stored weight
     rows_step: int = 8  # rows come in multiples of this
     rows_per_nat: float = 0.05  # rows for each nat of surprise
@@ -38,8 +43,27 @@ class MemoryConfig:
         require(self.bits in STEPS, f"memory weights are stored in {', '.join(map(str, STEPS))} bits, not {self.bits}")
         require(self.value * self.bits % 8 == 0, "a row of a memory must fill whole bytes")
         require(self.rows_step > 0 and self.key % self.rows_step == 0, "the most rows must be a multiple of the step of rows")
+        _ = self.learning  # which checks rule, depth and chunk
+        require(self.passes > 0, "a memory is written in one pass or more")
+        require(self.depth == 1 or self.value % self.rows_step == 0, "the rows of later layers must be a multiple of the step of rows")
         require(self.rows_more > 1, "a text that does not fit needs more rows")
         require(self.rounds >= 0 and self.margin >= 0, "rounds and margin cannot be negative")
+        require(self.rows <= 255, f"a memory has 255 rows at most, not {self.rows}")
+
+    @property
+    def later(self) -> int:
+        """Rows of the layers after the first."""
+        return (self.depth - 1) * self.value
+
+    @property
+    def rows(self) -> int:
+        """Most rows of a memory."""
+        return self.later + self.key
+
+    @property
+    def learning(self) -> "RuleConfig":
+        """The rule by which it is written."""
+        return RuleConfig(self.key, self.value, self.rule, self.depth, chunk=self.chunk)
 
 
 @dataclass(frozen=True)
@@ -99,12 +123,14 @@ class MemorizerConfig:
     heads: int = 4  # attention heads of a block
     window: int = 64  # tokens that the short-term core attends to
     segment: int = 128  # most tokens in one memory
-    convolution: int = 4  # tokens that a key's depthwise convolution covers
+    convolution: int = 4  # tokens that a key's depthwise convolution covers; 1 for none
+    joining: str = "mag"  # one of JOININGS, see ``memorizer.py``
     memory: MemoryConfig = MemoryConfig()
 
     def __post_init__(self) -> None:
         require(self.width % self.heads == 0, f"width {self.width} is not a multiple of {self.heads} heads")
         require(self.segment > 0 and self.window > 0 and self.convolution > 0, "segment, window and convolution are positive")
+        require(self.joining in JOININGS, f"a joining is one of {', '.join(JOININGS)}, not {self.joining!r}")
         require(self.vocabulary % self.classes == 0, f"{self.vocabulary} tokens cannot be dealt into {self.classes} equal classes")
 
     @property

@@ -12,6 +12,14 @@ costs 256 + 128 products instead of 32,768 (Goodman 2001, arXiv cs/0108006).
     key      k_t = conv(W_K E[tokens before t]) + W_H h_t + position_t, unit length     §4.4
     value    v_t = W_V (table[x_t] − Σ_p p table), larger the less x_t was expected     surprise
     recited  logits γ expected + (U k_t M) · table
+
+That is how memory and attention are joined as ``mag``, the shipped way. ``MemorizerConfig.joining`` has the others:
+
+    lmm      memory alone: as above, without attention
+    mal      memory as a layer: k_t comes from tokens and position, and U k_t M is added to what enters the core
+    mac      memory as context: the same, but the core's attention sees U k_t M as another token beside each of its own
+
+With mal and mac the recited logits are the core's own, with the memory's reads; the expected ones are those without.
 """
 
 # b segment · t token · d model feature · e embedding feature · c class · m member · k key feature · v value feature
@@ -22,20 +30,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from model.associative import AssociativeMemory
 from model.classes import ByClass
 from model.config import MemorizerConfig
-from model.rehearsal import normal_matrix, rehearsal_map
 from model.rounding import dequantise, quantise, quantise_compensated
 from model.weights_file import WEIGHTS, load_network
 
 __all__ = ["Lesson", "Memorizer", "Written", "load_memorizer"]
 
-LEAST_LEVERAGE = 0.05
-"""What a token's target is taken to move of its own read, at least."""
 SLACK = 4.0
 """Logits beyond the margin by which such a token should win."""
-LEAST_FORGETTING = 1e-2
-"""Keeps the rehearsal well conditioned in float32, whatever training makes of α."""
 NATS = 8.0
 """Surprise is given to gates in units of this many nats."""
 
@@ -63,8 +67,13 @@ class Block(nn.Module):
         x = x + self.out(attended.transpose(1, 2).flatten(2))
         return x + self.down(F.silu(self.up(self.norm_feedforward(x))))
 
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        return self.finish(x, F.scaled_dot_product_attention(*self.project(x), attn_mask=mask))
+    def forward(self, x: Tensor, mask: Tensor, context: Tensor | None = None) -> Tensor:
+        """Tokens x [b, t, d]; of ``context`` [b, t, d], when there is one, each token sees what stands beside those it sees."""
+        query, key, value = self.project(x)
+        if context is not None:
+            _, more_keys, more_values = self.project(context)
+            key, value, mask = torch.cat([key, more_keys], 2), torch.cat([value, more_values], 2), torch.cat([mask, mask], 1)
+        return self.finish(x, F.scaled_dot_product_attention(query, key, value, attn_mask=mask))
 
 
 class Lesson(NamedTuple):
@@ -76,8 +85,7 @@ class Lesson(NamedTuple):
     member_logits: Tensor  # [b, t, m] expected, of the right class
     features: Tensor  # [b, t, k] of the keys
     values: Tensor  # [b, t, v]
-    step: Tensor  # θ [b, t]
-    forget: Tensor  # α [b]
+    gates: Tensor  # [b, t, g] before the sigmoid
     nats: Tensor  # [b], surprise of the whole segment
 
     def only(self, index: Tensor) -> "Lesson":
@@ -111,7 +119,8 @@ class Memorizer(nn.Module):
         self.start = nn.Parameter(torch.randn(e) * e**-0.5)
         self.input = nn.Linear(e, d, bias=False)
         self.position = nn.Parameter(torch.randn(config.segment, d) * 0.02)
-        self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
+        self.within = config.joining in ("mac", "mal")  # reads enter the core
+        self.blocks = nn.ModuleList(Block(config) for _ in range(0 if config.joining == "lmm" else config.layers))
         self.norm = nn.LayerNorm(d)
         self.class_query = nn.Linear(d, e, bias=False)
         self.member_query = nn.Linear(d, e, bias=False)
@@ -123,11 +132,15 @@ class Memorizer(nn.Module):
         self.key_position = nn.Parameter(torch.linalg.qr(torch.randn(square, square))[0][: config.segment, : memory.key].clone())
         self.class_value = nn.Linear(e, memory.value, bias=False)
         self.member_value = nn.Linear(e, memory.value, bias=False)
-        self.class_correction = nn.Linear(memory.value, e, bias=False)
-        self.member_correction = nn.Linear(memory.value, e, bias=False)
+        if self.within:
+            self.state_of_read = nn.Linear(memory.value, d, bias=False)
+        else:
+            self.class_correction = nn.Linear(memory.value, e, bias=False)
+            self.member_correction = nn.Linear(memory.value, e, bias=False)
+            self.expectation_scale = nn.Parameter(torch.ones(2))
         self.value_growth = nn.Parameter(torch.zeros(2))
-        self.expectation_scale = nn.Parameter(torch.ones(2))
-        self.gates = nn.Linear(2 * e + 3, 2)
+        self.memory = AssociativeMemory(memory)
+        self.gates = nn.Linear(2 * e + 3, len(self.memory.start))
         self.initialise()
 
     def initialise(self) -> None:
@@ -139,29 +152,43 @@ class Memorizer(nn.Module):
         nn.init.zeros_(self.gates.weight)
         with torch.no_grad():
             self.key_of_token.weight.mul_(0.5)
-            pairs = ((self.class_value, self.class_correction), (self.member_value, self.member_correction))
-            for value, correction in pairs:
+            for value in (self.class_value, self.member_value):
                 nn.init.orthogonal_(value.weight)
-                correction.weight.copy_(32 * value.weight.mT)
-            self.gates.bias.copy_(torch.tensor([0.0, -1.0]))  # θ = 1, α = 0.13
+            if not self.within:
+                self.class_correction.weight.copy_(32 * self.class_value.weight.mT)
+                self.member_correction.weight.copy_(32 * self.member_value.weight.mT)
+            self.gates.bias.copy_(self.memory.start)
 
     def members_of(self, table: Tensor) -> Tensor:
         """A table over places [c·m, ...] by class [c, m, ...]."""
         return table.unflatten(0, (self.config.classes, self.config.members))
 
-    def context(self, places: Tensor) -> tuple[Tensor, Tensor]:
-        """Core states [b, t, d] and key features [b, t, k] at each token, from the tokens before it alone."""
+    def inputs(self, places: Tensor) -> tuple[Tensor, Tensor]:
+        """Embeddings [b, t + convolution − 1, e] of the tokens before each, and what enters the core [b, t, d]."""
         length, last = places.shape[1], self.config.convolution - 1
         start = self.start.expand(len(places), last + 1, -1)
         before = torch.cat([start, self.embedding[places[:, :-1]]], 1)[:, : length + last]
-        states = self.states_of(before[:, last:], self.position[:length])
-        age = torch.arange(length, device=places.device)
+        return before, self.states_of(before[:, last:], self.position[:length])
+
+    def core(self, states: Tensor, reads: Tensor | None = None) -> Tensor:
+        """Core states [b, t, d] from what enters the core, joined with ``reads`` [b, t, v] by mac and mal."""
+        context = None
+        if reads is not None:
+            context = self.state_of_read(reads)
+            if self.config.joining == "mal":
+                states, context = states + context, None
+        age = torch.arange(states.shape[1], device=states.device)
         age = age[:, None] - age[None, :]
         mask = (age >= 0) & (age < self.config.window)
         for block in self.blocks:
-            states = block(states, mask)
-        states = self.norm(states)
-        return states, self.key_features(before, states, self.key_position[:length])
+            states = block(states, mask, context)
+        return self.norm(states)
+
+    def context(self, places: Tensor) -> tuple[Tensor, Tensor]:
+        """Core states [b, t, d] and key features [b, t, k] at each token, from the tokens before it alone."""
+        before, inputs = self.inputs(places)
+        states = self.core(inputs)
+        return states, self.key_features(before, inputs if self.within else states, self.key_position[: places.shape[1]])
 
     def states_of(self, embedded: Tensor, position: Tensor) -> Tensor:
         return self.input(embedded) * (self.config.embedding / self.config.width) ** 0.5 + position
@@ -175,7 +202,7 @@ class Memorizer(nn.Module):
 
     def keys(self, features: Tensor, rows: Tensor) -> Tensor:
         """Unit keys [b, t, k] whose features from ``rows`` [b] on are zero, so that a memory's later rows stay empty."""
-        counted = torch.arange(features.shape[-1], device=features.device) < rows[:, None, None]
+        counted = torch.arange(features.shape[-1], device=features.device) < rows[:, None, None] - self.config.memory.later
         return F.normalize(features.float() * counted, dim=-1)
 
     def by_class(self, places: Tensor) -> ByClass:
@@ -191,21 +218,23 @@ class Memorizer(nn.Module):
 
     def surprise(
         self, places: Tensor, class_logits: Tensor, member_logits: Tensor, by_class: ByClass
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Values [b, t, v] to be stored, gates θ ∈ (0, 2) and α ∈ (0, 0.5) of each token, and its surprise in nats [b, t, 2]."""
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Values [b, t, v] to be stored, gates [b, t, g] before the sigmoid, and each token's surprise in nats [b, t, 2]."""
         classes, members = places // self.config.members, places % self.config.members
         with torch.no_grad():
             class_share, member_share = class_logits.softmax(-1), member_logits.softmax(-1)
             nats = torch.cat([-class_logits.log_softmax(-1).gather(-1, classes[..., None]),
                               -member_logits.log_softmax(-1).gather(-1, members[..., None])], -1)  # fmt: skip
-            member_mean = by_class.scores(member_share.flatten(0, 1), self.members_of(self.embedding).mT).view(*places.shape, -1)
-            class_mean = class_share @ self.class_embedding
+        member_mean, class_mean = 0, 0
+        if self.config.memory.residual:
+            with torch.no_grad():
+                member_mean = by_class.scores(member_share.flatten(0, 1), self.members_of(self.embedding).mT).view(*places.shape, -1)
+                class_mean = class_share @ self.class_embedding
         token, class_ = self.embedding[places], self.class_embedding[classes]
         size = 1 + self.value_growth * nats / NATS
         values = self.class_value(class_ - class_mean) * size[..., :1] + self.member_value(token - member_mean) * size[..., 1:]
         facts = torch.cat([token, class_, nats / NATS, nats.prod(-1, keepdim=True) / NATS**2], -1)
-        step, forget = torch.sigmoid(self.gates(facts)).unbind(-1)
-        return values, 2 * step, 0.5 * forget, nats
+        return values, self.gates(facts), nats
 
     def study(self, tokens: Tensor, lengths: Tensor) -> Lesson:
         """Read segments ``tokens`` [b, t], of which ``lengths`` [b] count; the rest is padding of any id."""
@@ -214,10 +243,9 @@ class Memorizer(nn.Module):
         states, features = self.context(places)
         by_class = self.by_class(places)
         class_logits, member_logits = self.expected(states, places, by_class)
-        values, step, forget, nats = self.surprise(places, class_logits, member_logits, by_class)
-        forget = (forget * valid).sum(1) / lengths + LEAST_FORGETTING
+        values, gates, nats = self.surprise(places, class_logits, member_logits, by_class)
         total = (nats.sum(-1) * valid).sum(1)
-        return Lesson(places, valid, class_logits, member_logits, features, values, step * valid, forget, total)
+        return Lesson(places, valid, class_logits, member_logits, features, values, gates, total)
 
     def rows_for(self, lesson: Lesson) -> Tensor:
         """Rows [b] that a memory of each segment is likely to need."""
@@ -226,9 +254,9 @@ class Memorizer(nn.Module):
 
     def round_rows(self, rows: Tensor) -> Tensor:
         memory = self.config.memory
-        return ((rows / memory.rows_step).ceil().long() * memory.rows_step).clamp(memory.rows_step, memory.key)
+        return ((rows / memory.rows_step).ceil().long() * memory.rows_step).clamp(memory.later + memory.rows_step, memory.rows)
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def write(self, tokens: Tensor, lengths: Tensor) -> Written:
         """Memories of segments ``tokens`` [b, t], of which ``lengths`` [b] count; the rest is padding of any id.
 
@@ -237,7 +265,7 @@ class Memorizer(nn.Module):
         lesson = self.study(tokens, lengths)
         rows = self.rows_for(lesson)
         written = self.rehearse(lesson, rows)
-        while (again := ~written.exact & (written.rows < self.config.memory.key)).any():
+        while (again := ~written.exact & (written.rows < self.config.memory.rows)).any():
             index = again.nonzero()[:, 0]
             rows[index] = self.round_rows(rows[index] * self.config.memory.rows_more)
             for whole, part in zip(written, self.rehearse(lesson.only(index), rows[index], compensated=True), strict=True):
@@ -254,73 +282,85 @@ class Memorizer(nn.Module):
         right ones before it, then reciting from nothing gives them all.
         """
         memory = self.config.memory
-        keys = self.keys(lesson.features, rows)
-        curvature = normal_matrix(keys, lesson.step, lesson.forget)
-        solve = rehearsal_map(keys, lesson.step, curvature)
-        leverage = (keys * solve.mT).sum(-1, keepdim=True).clamp_min(LEAST_LEVERAGE)
+        writer = self.memory.writer(self.keys(lesson.features, rows), lesson.gates, lesson.valid)
         target = lesson.values
-        class_table, member_table = self.corrections()
-        all_codes = torch.zeros(len(rows), memory.key, memory.value, dtype=torch.uint8, device=rows.device)
+        tables = self.corrections()
+        all_codes = torch.zeros(len(rows), memory.rows, memory.value, dtype=torch.uint8, device=rows.device)
         all_scales = torch.zeros(len(rows), dtype=torch.float16, device=rows.device)
         left = torch.arange(len(rows), device=rows.device)
         for _ in range(memory.rounds + 1):
-            weights = solve @ target
-            if compensated:
-                codes, scales = quantise_compensated(weights, rows[left], lesson.valid.sum(1), memory.bits, curvature)
+            weights = writer.weights(target)
+            if compensated and writer.curvature is not None:
+                codes, scales = quantise_compensated(weights, rows[left], lesson.valid.sum(1), memory.bits, writer.curvature)
             else:
                 codes, scales = quantise(weights, rows[left], memory.bits)
             all_codes[left], all_scales[left] = codes, scales
-            reads = keys @ dequantise(codes, scales, memory.bits)
-            wrong, push = self.correct(lesson, reads, class_table, member_table)
+            reads = self.memory.read(writer.keys, dequantise(codes, scales, memory.bits))
+            wrong, push = self.correct(lesson, reads, tables)
             again = wrong.any(1)
             if not again.any():
                 left = left[again]
                 break
             if not again.all():
-                lesson, keys, leverage = lesson.only(again), keys[again], leverage[again]
-                solve, curvature = solve[again], curvature[again]
+                lesson, writer = lesson.only(again), writer.only(again)
                 target, push, left = target[again], push[again], left[again]
-            target = target + push / leverage
+            target = target + push / writer.leverage
         exact = torch.ones(len(rows), dtype=torch.bool, device=rows.device)
         exact[left] = False
         return Written(all_codes, all_scales, rows.clone(), exact)
 
-    def corrections(self) -> tuple[Tensor, Tensor]:
-        """What a read [v] is multiplied with to correct the logits of classes [c, v] and of tokens [c·m, v]."""
+    def corrections(self) -> tuple[Tensor, Tensor] | None:
+        """What a read [v] is multiplied with to correct the logits of classes [c, v] and of tokens [c·m, v].
+
+        None with mac and mal, where reads go through the core.
+        """
+        if self.within:
+            return None
         return self.class_embedding @ self.class_correction.weight, self.embedding @ self.member_correction.weight
 
-    def correct(self, lesson: Lesson, reads: Tensor, class_table: Tensor, member_table: Tensor) -> tuple[Tensor, Tensor]:
+    def recited(
+        self, lesson: Lesson, reads: Tensor, by_class: ByClass, tables: tuple[Tensor, Tensor] | None
+    ) -> tuple[Tensor, Tensor]:
+        """Logits [b, t, c] and [b, t, m] with what the memory says, ``reads`` [b, t, v], and the ``corrections``; differentiable."""
+        if tables is None:
+            _, inputs = self.inputs(lesson.places)
+            return self.expected(self.core(inputs, reads), lesson.places, by_class)
+        class_table, member_table = tables
+        scale = self.expectation_scale
+        read = reads.flatten(0, 1)
+        class_logits = torch.addmm(lesson.class_logits.flatten(0, 1) * scale[0], read, class_table.mT)
+        members = by_class.scores(read, self.members_of(member_table))
+        member_logits = members.add_(lesson.member_logits.flatten(0, 1) * scale[1])
+        return class_logits.view_as(lesson.class_logits), member_logits.view_as(lesson.member_logits)
+
+    def correct(self, lesson: Lesson, reads: Tensor, tables: tuple[Tensor, Tensor] | None) -> tuple[Tensor, Tensor]:
         """Which tokens [b, t] of ``lesson`` are not recited by ``reads`` [b, t, v], and the changes [b, t, v] of reads to mend it."""
         members = self.config.members
         places = lesson.places.flatten()
         classes, member = places // members, places % members
-        read = reads.flatten(0, 1)
-        scale = self.expectation_scale
-        class_logits = torch.addmm(lesson.class_logits.flatten(0, 1) * scale[0], read, class_table.mT)
-        member_logits = ByClass(classes, self.config.classes).scores(read, self.members_of(member_table))
-        member_logits.add_(lesson.member_logits.flatten(0, 1) * scale[1])
-        class_lead, class_rival = lead(class_logits, classes)
-        member_lead, member_rival = lead(member_logits, member)
+        with torch.set_grad_enabled(self.within):
+            reads = reads.detach().requires_grad_(self.within)
+            logits = [x.flatten(0, 1) for x in self.recited(lesson, reads, self.by_class(lesson.places), tables)]
+            class_lead, class_rival = lead(logits[0], classes)
+            member_lead, member_rival = lead(logits[1], member)
         margin = self.config.memory.margin
         valid = lesson.valid.flatten()
         wrong = ~((class_lead >= margin) & (member_lead >= margin)) & valid  # so that NaN is wrong
-        push = torch.zeros_like(read)
+        push = torch.zeros_like(reads).flatten(0, 1)
         index = wrong.nonzero()[:, 0]
-        for table, gap, right, rival in (
-            (class_table, class_lead[index], classes[index], class_rival[index]),
-            (member_table, member_lead[index], places[index], classes[index] * members + member_rival[index]),
-        ):
-            away = table[right] - table[rival]
-            way = (margin + SLACK - gap).clamp_min(0) / away.square().sum(-1).clamp_min(1e-3)
+        steps = (
+            (class_lead, classes[index], class_rival[index]),
+            (member_lead, places[index], classes[index] * members + member_rival[index]),
+        )
+        for which, (gaps, right, rival) in enumerate(steps):
+            if tables is None:
+                (slopes,) = torch.autograd.grad(gaps, reads, wrong.to(gaps.dtype), retain_graph=True)
+                away = slopes.flatten(0, 1)[index]
+            else:
+                away = tables[which][right] - tables[which][rival]
+            way = (margin + SLACK - gaps.detach()[index]).clamp_min(0) / away.square().sum(-1).clamp_min(1e-3)
             push[index] += way[:, None] * away
         return wrong.view_as(lesson.places), push.view_as(reads)
-
-    def recited(self, class_logits: Tensor, member_logits: Tensor, classes: Tensor, reads: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits [b, t, c] and [b, t, m] with what the memory says, ``reads`` [b, t, v]; differentiable."""
-        class_table, member_table = self.corrections()
-        members = ByClass(classes.flatten(), self.config.classes).scores(reads.flatten(0, 1), self.members_of(member_table))
-        scale = self.expectation_scale
-        return scale[0] * class_logits + reads @ class_table.mT, scale[1] * member_logits + members.view_as(member_logits)
 
     @torch.inference_mode()
     def recite(self, weights: Tensor, rows: Tensor, length: int) -> Tensor:
@@ -330,32 +370,52 @@ class Memorizer(nn.Module):
         caches: list[tuple[Tensor, Tensor] | None] = [None] * len(self.blocks)
         recited = []
         blocks = [block for block in self.blocks if isinstance(block, Block)]
-        table, bias, scale = self.members_of(self.embedding), self.members_of(self.member_bias), self.expectation_scale
+        table, bias = self.members_of(self.embedding), self.members_of(self.member_bias)
+        scale = torch.ones(2, device=weights.device) if self.within else self.expectation_scale
         for t in range(length):
-            states = self.states_of(before[:, -1:], self.position[t])
+            states, context = self.states_of(before[:, -1:], self.position[t]), None
+            if self.within:
+                read = self.read_at(t, before, states, weights, rows)
+                context = self.state_of_read(read)
+                if self.config.joining == "mal":
+                    states, context = states + context, None
             for i, block in enumerate(blocks):
                 query, key, value = block.project(states)
+                if context is not None:
+                    key, value = (torch.cat(pair, 2) for pair in zip((key, value), block.project(context)[1:], strict=True))
+                seen = window * key.shape[2]
                 if (cache := caches[i]) is not None:
-                    key = torch.cat([cache[0], key], 2)[:, :, -window:]
-                    value = torch.cat([cache[1], value], 2)[:, :, -window:]
+                    key = torch.cat([cache[0], key], 2)[:, :, -seen:]
+                    value = torch.cat([cache[1], value], 2)[:, :, -seen:]
                 caches[i] = key, value
                 states = block.finish(states, F.scaled_dot_product_attention(query, key, value))
             states = self.norm(states)
-            read = self.keys(self.key_features(before, states, self.key_position[t : t + 1]), rows) @ weights
-            query = self.class_query(states) * scale[0] + self.class_correction(read)
-            class_ = (query @ self.class_embedding.mT + scale[0] * self.class_bias).argmax(-1)[:, 0]
-            query = self.member_query(states) * scale[1] + self.member_correction(read)
-            member = ((query @ table[class_].mT)[:, 0] + scale[1] * bias[class_]).argmax(-1)
+            class_query, member_query = self.class_query(states), self.member_query(states)
+            if not self.within:
+                read = self.read_at(t, before, states, weights, rows)
+                class_query = class_query * scale[0] + self.class_correction(read)
+                member_query = member_query * scale[1] + self.member_correction(read)
+            class_ = (class_query @ self.class_embedding.mT + scale[0] * self.class_bias).argmax(-1)[:, 0]
+            member = ((member_query @ table[class_].mT)[:, 0] + scale[1] * bias[class_]).argmax(-1)
             before = torch.cat([before[:, 1:], table[class_, member][:, None]], 1)
             recited.append(class_ * self.config.members + member)
         places = torch.stack(recited, 1) if recited else torch.empty(count, 0, dtype=torch.long, device=weights.device)
         return self.place_of_token.argsort()[places]
 
+    def read_at(self, t: int, before: Tensor, states: Tensor, weights: Tensor, rows: Tensor) -> Tensor:
+        """What memories say at token t, [b, 1, v], from the embeddings [b, convolution, e] before it and states [b, 1, d]."""
+        features = self.key_features(before, states, self.key_position[t : t + 1])
+        return self.memory.read(self.keys(features, rows), weights)
+
 
 def lead(logits: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
-    """By how much each row's ``right`` [r] entry of ``logits`` [r, n] beats the best other one, and that other one. Alters ``logits``."""
+    """By how much each row's ``right`` [r] entry of ``logits`` [r, n] beats the best other one, and that other one.
+
+    Alters ``logits`` unless gradients are wanted.
+    """
     score = logits.gather(1, right[:, None])
-    best, rival = logits.scatter_(1, right[:, None], -torch.inf).max(1)
+    hide = logits.scatter if logits.requires_grad else logits.scatter_
+    best, rival = hide(1, right[:, None], -torch.inf).max(1)
     return score[:, 0] - best, rival
 
 

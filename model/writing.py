@@ -95,7 +95,7 @@ def recite(memorizer: Memorizer, weights: Sequence[Tensor], scales: Tensor, leng
     if not lengths:
         return []
     memory = memorizer.config.memory
-    tables = torch.zeros(len(weights), memory.key, memory.value)
+    tables = torch.zeros(len(weights), memory.rows, memory.value)
     for table, packed, scale in zip(tables, weights, scales, strict=True):
         table[: len(packed)] = dequantise(unpack(packed, memory.bits)[None], scale[None], memory.bits)[0]
     rows = torch.tensor([len(packed) for packed in weights])

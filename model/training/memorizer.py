@@ -28,8 +28,7 @@ from torch.nn import functional as F
 
 from model.classes import bisect
 from model.config import MemorizerConfig
-from model.memorizer import LEAST_FORGETTING, Memorizer
-from model.rehearsal import fixed_point
+from model.memorizer import Memorizer
 from model.rounding import dequantise, quantise
 from model.runtime import reduced_precision
 from model.tokenizer import load_tokenizer
@@ -95,21 +94,19 @@ class Batches:
 
 def losses(model: Memorizer, tokens: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
     """Cross-entropy of the recitation from memories of ``rows`` [b] rows, and of the plain expectation; both in nats a token."""
-    places = model.place_of_token[tokens]
-    by_class = model.by_class(places)
+    lengths = torch.full((len(tokens),), tokens.shape[1], device=tokens.device)
     with reduced_precision(tokens.device):
-        states, features = model.context(places)
-        class_logits, member_logits = model.expected(states, places, by_class)
-    values, step, forget, _ = model.surprise(places, class_logits, member_logits, by_class)
-    keys = model.keys(features, rows)
-    weights = fixed_point(keys, values.float(), step.float(), forget.float().mean(1) + LEAST_FORGETTING)
+        lesson = model.study(tokens, lengths)
+    keys = model.keys(lesson.features, rows)
+    gates = model.memory.gates(lesson.gates.float(), keys, lesson.valid)
+    weights = model.memory.learn(keys, lesson.values.float(), gates)
     bits = model.config.memory.bits
     spread = weights.square().mean((1, 2), keepdim=True).sqrt()
     rounded = dequantise(*quantise(weights.detach(), rows, bits), bits)
     weights = weights + spread * ((rounded - weights) / spread).detach()
-    classes, members = places // model.config.members, places % model.config.members
-    recited = model.recited(class_logits, member_logits, classes, keys @ weights)
-    return entropy(*recited, classes, members), entropy(class_logits, member_logits, classes, members)
+    recited = model.recited(lesson, model.memory.read(keys, weights), model.by_class(lesson.places), model.corrections())
+    classes, members = lesson.places // model.config.members, lesson.places % model.config.members
+    return entropy(*recited, classes, members), entropy(lesson.class_logits, lesson.member_logits, classes, members)
 
 
 def entropy(class_logits: Tensor, member_logits: Tensor, classes: Tensor, members: Tensor) -> Tensor:
@@ -142,8 +139,8 @@ def fit_rows(model: Memorizer, streams: dict[str, np.ndarray], share: float = 0.
             starts = rng.integers(0, len(stream) - length, segments // 4)
             tokens = torch.from_numpy(np.stack([stream[s : s + length] for s in starts]).astype(np.int64))
             lesson = model.study(tokens, torch.full((len(tokens),), length))
-            need = torch.full((len(tokens),), float(memory.key + memory.rows_step))
-            for rows in range(memory.key, 0, -2 * memory.rows_step):
+            need = torch.full((len(tokens),), float(memory.rows + memory.rows_step))
+            for rows in range(memory.rows, memory.later, -2 * memory.rows_step):
                 exact = model.rehearse(lesson, torch.full((len(tokens),), rows)).exact
                 need[exact] = rows
                 if not exact.any():
@@ -189,7 +186,7 @@ def train(data: Path, checkpoint: Path, minutes: float, rate: float, config: Mem
             group["lr"] = rate * min(1.0, (step + 1) / 200) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress)))
         tokens = batches()
         coarse = config.memory.rows_step
-        rows = torch.randint(LEAST_ROWS // coarse, config.memory.key // coarse + 1, (BATCH,)) * coarse
+        rows = config.memory.later + torch.randint(LEAST_ROWS // coarse, config.memory.key // coarse + 1, (BATCH,)) * coarse
         recited, prior = losses(model, tokens, rows)
         loss = recited + 0.3 * prior
         if not loss.isfinite():
