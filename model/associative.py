@@ -69,7 +69,10 @@ class AssociativeMemory(nn.Module):
         self.config = config
         if config.depth > 1:
             sizes = [config.key, *[config.value] * config.depth]
-            self.initial = nn.ParameterList(torch.randn(a, b) * 0.5 * a**-0.5 for a, b in pairwise(sizes))
+            self.initial = nn.ParameterList(torch.randn(a, b) * a**-0.5 for a, b in pairwise(sizes))
+            with torch.no_grad():
+                self.initial[0].mul_(0.6 * config.key**0.5)  # unit keys make features of about unit length
+                self.initial[-1].zero_()  # an empty memory says nothing
             self.unit = nn.Parameter(torch.full((config.depth,), 0.1))
 
     @property

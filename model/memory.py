@@ -26,10 +26,11 @@ in; give float32 or better.
 # b segment (heads folded in) · t token · i earlier token of the same chunk · k key feature · v value feature
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from model.config import RuleConfig
@@ -52,6 +53,8 @@ EPS = 1e-3
 """Added to a mean square before its root; gradients through the norm grow by 1 / √EPS at most."""
 SUBCHUNK = 16
 """Tokens for which the rule of vector gates holds all pairs' decays at once."""
+READ_AT_ONCE = 1_024
+"""Tokens whose reads the Titans rule makes together: so many states of the memory are held, one a chunk."""
 
 
 class MemoryState(NamedTuple):
@@ -118,27 +121,41 @@ def read(config: RuleConfig, weights: tuple[Tensor, ...], queries: Tensor) -> Te
     return network(config, lambda layer, x: x @ weights[layer], queries)
 
 
+class SiLUSlope(torch.autograd.Function):
+    """x ⊙ SiLU′(z), with its gradients, in few operations: PyTorch has the first but not its derivative."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, z: Tensor) -> Tensor:
+        ctx.save_for_backward(x, z)
+        return torch.ops.aten.silu_backward(x, z)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
+        x, z = ctx.saved_tensors
+        gate = torch.sigmoid(z)
+        bend = torch.addcmul(z + 2, z, gate, value=-2).mul_(gate).mul_(1 - gate)
+        return torch.ops.aten.silu_backward(grad, z), bend.mul_(x).mul_(grad)
+
+
 def gradients(config: RuleConfig, weights: tuple[Tensor, ...], keys: Tensor, values: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-    """Each token's ∇ℓ as outer products: layer inputs [b, t, in] and errors [b, t, out], by hand so that training can go through."""
-    inputs, outputs = [], []
-    y = keys
-    for layer, matrix in enumerate(weights):
-        inputs.append(F.silu(y) if layer else y)
-        y = inputs[-1] @ matrix
-        outputs.append(y)
+    """Each token's ½∇ℓ as outer products: layer inputs [b, t, in] and errors [b, t, out], by hand so that training can go through."""
+    inputs, hidden = [keys], []
+    for matrix in weights[:-1]:
+        hidden.append(inputs[-1] @ matrix)
+        inputs.append(F.silu(hidden[-1]))
     target = values - keys if config.residual else values
     if config.norm:
+        y = inputs[-1] @ weights[-1]
         rate = (y.square().mean(-1, keepdim=True) + EPS).rsqrt()
         unit = y * rate
-        error = 2 * (unit - target)
-        error = rate * (error - unit * (unit * error).mean(-1, keepdim=True))
+        error = unit - target
+        error = rate * torch.addcmul(error, unit, (unit * error).mean(-1, keepdim=True), value=-1)
     else:
-        error = 2 * (y - target)
+        error = torch.baddbmm(target, inputs[-1], weights[-1], beta=-1)
     errors = [error]
-    for layer in range(len(weights) - 1, 0, -1):
-        z = outputs[layer - 1]
-        gate = torch.sigmoid(z)
-        errors.append((errors[-1] @ weights[layer].mT) * gate * (1 + z * (1 - gate)))
+    for matrix, before in zip(reversed(weights[1:]), reversed(hidden), strict=True):
+        errors.append(SiLUSlope.apply(errors[-1] @ matrix.mT, before))
     return inputs, errors[::-1]
 
 
@@ -158,19 +175,19 @@ def one_earlier(x: Tensor, first: float) -> Tensor:
 class Shares(NamedTuple):
     """How much of what is in the weights after each token of a chunk: W_t = β_t W_0 + f_t S_0 − Σ_i C[t,i] ∇ℓ_i."""
 
-    of_weights: Tensor  # β [n, t, 1]
-    of_carry: Tensor  # f [n, t, 1]
-    of_gradients: Tensor  # C [n, t, i]
+    of_weights: Tensor  # β [n, 1, 1] after the chunk
+    of_carry: Tensor  # f [n, 1, 1]
+    of_gradients: Tensor  # C [n, i, 1], with the 2 of the squared error
     carry_of_carry: Tensor  # [n, 1, 1], of S_0 in the S after the chunk
-    carry_of_gradients: Tensor  # [n, 1, i]
-    read_weights: Tensor  # as the first three, for the weights that each token reads
+    carry_of_gradients: Tensor  # [n, i, 1]
+    read_weights: Tensor  # [n, t, 1], [n, t, 1] and [n, t, i], for the weights that each token reads
     read_carry: Tensor
     read_gradients: Tensor
 
 
 def shares(config: RuleConfig, gates: Gates) -> Shares:
     """The dual form's factors for chunks with gates [n, t], from masked differences of log-cumulative sums."""
-    step = gates.step[:, None, :]
+    step = 2 * gates.step[:, None, :]
     if config.rule == "titans":
         kept, kept_all = decay_products(1 - gates.forget)
         carried, carried_all = decay_products(gates.momentum)
@@ -180,38 +197,88 @@ def shares(config: RuleConfig, gates: Gates) -> Shares:
         one = torch.ones_like(gates.step)[..., None]
         after = one, torch.zeros_like(one), (one @ one.mT).tril() * step
         rest = one[:, -1:], step
-    before = (one_earlier(after[0], 1), one_earlier(after[1], 0), one_earlier(after[2], 0)) if config.reads == "before" else after
-    return Shares(*after, *rest, *before)
+    read = (one_earlier(after[0], 1), one_earlier(after[1], 0), one_earlier(after[2], 0)) if config.reads == "before" else after
+    return Shares(after[0][:, -1:], after[1][:, -1:], after[2][:, -1:].mT, rest[0], rest[1].mT, *read)
 
 
-def titans_chunk(
-    config: RuleConfig, state: MemoryState, keys: Tensor, values: Tensor, queries: Tensor, share: Shares
-) -> tuple[MemoryState, Tensor]:
-    """Eqs. 8–16 for one chunk."""
-    inputs, errors = gradients(config, state.weights, keys, values)
+class Chunks(NamedTuple):
+    """Whole chunks of tokens, all of one length."""
+
+    keys: Tensor  # [c, b, t, k]
+    values: Tensor
+    queries: Tensor
+    share: Shares  # [c · b, ...]
+
+    @classmethod
+    def of(cls, config: RuleConfig, keys: Tensor, values: Tensor, queries: Tensor, gates: Gates) -> "Chunks":
+        """Tokens [b, t, ...], a multiple of a chunk or less than one."""
+        size = min(config.chunk, keys.shape[1])
+
+        def cut(x: Tensor) -> Tensor:
+            return x.unflatten(1, (-1, size)).transpose(0, 1).contiguous()
+
+        return cls(cut(keys), cut(values), cut(queries), shares(config, Gates(*(cut(gate).flatten(0, 1) for gate in gates))))
+
+
+class Taught(NamedTuple):
+    """What a chunk's reads need: the state before it, and its gradients as outer products."""
+
+    weights: tuple[Tensor, ...]
+    carry: tuple[Tensor, ...]
+    inputs: list[Tensor]
+    errors: list[Tensor]
+
+
+def titans_chunks(config: RuleConfig, state: MemoryState, chunks: Chunks, reading: bool) -> tuple[MemoryState, Tensor | None]:
+    """Eqs. 8–16 for one chunk after the other, then what the queries of all of them read [b, c · t, v]."""
+    count, batch = chunks.keys.shape[:2]
+    parts = [Shares(*factors) for factors in zip(*(factor.split(batch) for factor in chunks.share), strict=True)]
+    taught = []
+    for keys, values, share in zip(chunks.keys.unbind(0), chunks.values.unbind(0), parts, strict=True):
+        inputs, errors = gradients(config, state.weights, keys, values)
+        taught.append(Taught(*state, inputs, errors))
+        state = titans_step(state, inputs, errors, share)
+    if not reading:
+        return state, None
+    reads = titans_reads(config, together(taught), chunks.queries.flatten(0, 1), chunks.share)
+    return state, reads.unflatten(0, (count, batch)).transpose(0, 1).flatten(1, 2)
+
+
+def titans_step(state: MemoryState, inputs: list[Tensor], errors: list[Tensor], share: Shares) -> MemoryState:
+    """The state after a chunk with these gradients."""
+    weights, carry = [], []
+    for layer, (old, taught, error) in enumerate(zip(state.weights, inputs, errors, strict=True)):
+        start = share.of_weights * old
+        if state.carry:
+            held = state.carry[layer]
+            start = torch.addcmul(start, share.of_carry, held)
+            carry.append(torch.baddbmm(share.carry_of_carry * held, taught.mT, share.carry_of_gradients * error, alpha=-1))
+        weights.append(torch.baddbmm(start, taught.mT, share.of_gradients * error, alpha=-1))
+    return MemoryState(tuple(weights), tuple(carry))
+
+
+def titans_reads(config: RuleConfig, taught: Taught, queries: Tensor, share: Shares) -> Tensor:
+    """Eq. 15 for the queries [n, t, k] of n chunks."""
 
     def apply(layer: int, x: Tensor) -> Tensor:
-        weights = state.weights[layer]
-        overlap = share.read_gradients * (x @ inputs[layer].mT)
-        if not state.carry:
-            return torch.baddbmm(share.read_weights * (x @ weights), overlap, errors[layer], alpha=-1)
-        both = x @ torch.cat([weights, state.carry[layer]], -1)
-        from_weights, from_carry = both.split(weights.shape[-1], -1)
-        return torch.baddbmm(share.read_weights * from_weights + share.read_carry * from_carry, overlap, errors[layer], alpha=-1)
+        read = share.read_weights * (x @ taught.weights[layer])
+        if taught.carry:
+            read = torch.addcmul(read, share.read_carry, x @ taught.carry[layer])
+        return torch.baddbmm(read, share.read_gradients * (x @ taught.inputs[layer].mT), taught.errors[layer], alpha=-1)
 
-    reads = network(config, apply, queries)
-    weights, carry = [], []
-    for layer, (matrix, taught, error) in enumerate(zip(state.weights, inputs, errors, strict=True)):
-        start = share.of_weights[:, -1:] * matrix
-        if state.carry:
-            start = start + share.of_carry[:, -1:] * state.carry[layer]
-            carry.append(torch.baddbmm(share.carry_of_carry * state.carry[layer], taught.mT * share.carry_of_gradients, error, alpha=-1))
-        weights.append(torch.baddbmm(start, taught.mT * share.of_gradients[:, -1:], error, alpha=-1))
-    return MemoryState(tuple(weights), tuple(carry)), reads
+    return network(config, apply, queries)
+
+
+def together(chunks: list) -> Any:
+    """Tensors [n, ...], or tuples and lists of them all alike, as one of tensors [c · n, ...]."""
+    if isinstance(chunks[0], Tensor):
+        return torch.cat(chunks)
+    parts = [together(part) for part in zip(*chunks, strict=True)]
+    return Taught(*parts) if isinstance(chunks[0], Taught) else parts
 
 
 def rwkv7_chunk(
-    config: RuleConfig, state: MemoryState, keys: Tensor, values: Tensor, queries: Tensor, gates: Gates
+    config: RuleConfig, state: MemoryState, keys: Tensor, values: Tensor, queries: Tensor, gates: Gates, reading: bool = True
 ) -> tuple[MemoryState, Tensor]:
     """The vector-gated delta rule for one chunk: all errors at once from a triangular system."""
     (weights,) = state.weights
@@ -238,7 +305,7 @@ def rwkv7_chunk(
 
 
 def closed_chunk(
-    config: RuleConfig, state: MemoryState, keys: Tensor, values: Tensor, queries: Tensor, gates: Gates
+    config: RuleConfig, state: MemoryState, keys: Tensor, values: Tensor, queries: Tensor, gates: Gates, reading: bool = True
 ) -> tuple[MemoryState, Tensor]:
     """Recursive least squares for one chunk: prefixes of a Cholesky factor are the factors of prefixes.
 
@@ -262,30 +329,27 @@ def part(gates: Gates, tokens: slice) -> Gates:
     return Gates(*(gate[:, tokens] for gate in gates))
 
 
-def tokens_at_once(config: RuleConfig) -> int:
-    """Tokens that one step of the rule reads."""
-    return min(config.chunk, SUBCHUNK) if config.rule == "rwkv7" else config.chunk
+def titans_pieces(config: RuleConfig, keys: Tensor, values: Tensor, queries: Tensor, gates: Gates) -> list[tuple[Chunks]]:
+    """Whole chunks, as many at once as are read at once, then the rest."""
+    whole = keys.shape[1] // config.chunk * config.chunk
+    size = max(1, READ_AT_ONCE // config.chunk) * config.chunk
+    cuts = [slice(start, min(start + size, whole)) for start in range(0, whole, size)]
+    cuts += [slice(whole, None)] if whole < keys.shape[1] else []
+    return [(Chunks.of(config, keys[:, cut], values[:, cut], queries[:, cut], part(gates, cut)),) for cut in cuts]
 
 
-def chunks_of(config: RuleConfig, gates: Gates) -> list[Gates] | list[Shares]:
-    """What each chunk's step needs of ``gates``; for the Titans rule made for all whole chunks at once."""
-    size = tokens_at_once(config)
-    batch, length = gates.step.shape[:2]
-    if config.rule in ("rwkv7", "closed"):
-        return [part(gates, slice(start, start + size)) for start in range(0, length, size)]
-    count = length // size
-    result: list[Shares] = []
-    if count:
-        stacked = Gates(*(gate[:, : count * size].unflatten(1, (count, size)).transpose(0, 1).flatten(0, 1) for gate in gates))
-        result = [Shares(*parts) for parts in zip(*(x.split(batch) for x in shares(config, stacked)), strict=True)]
-    return result + ([shares(config, part(gates, slice(count * size, None)))] if length % size else [])
+def pieces(config: RuleConfig, keys: Tensor, values: Tensor, queries: Tensor, gates: Gates) -> list[tuple[Tensor, Tensor, Tensor, Gates]]:
+    """Tokens that one step of the other rules reads."""
+    size = min(config.chunk, SUBCHUNK) if config.rule == "rwkv7" else config.chunk
+    cuts = [slice(start, start + size) for start in range(0, keys.shape[1], size)]
+    return [(keys[:, cut], values[:, cut], queries[:, cut], part(gates, cut)) for cut in cuts]
 
 
-STEPS: dict[str, Callable[..., tuple[MemoryState, Tensor]]] = {
-    "titans": titans_chunk,
-    "delta": titans_chunk,
-    "rwkv7": rwkv7_chunk,
-    "closed": closed_chunk,
+STEPS: dict[str, tuple[Callable[..., list], Callable[..., tuple[MemoryState, Tensor]]]] = {
+    "titans": (titans_pieces, titans_chunks),
+    "delta": (titans_pieces, titans_chunks),
+    "rwkv7": (pieces, rwkv7_chunk),
+    "closed": (pieces, closed_chunk),
 }
 
 
@@ -297,18 +361,15 @@ def learn(
     Keys and queries (the keys when not given) are [b, t, k], values [b, t, v]. A later token changes no earlier read. Each
     further pass reads all tokens again, with the carry of the pass before; reads are those of the first pass.
     """
-    queries = keys if queries is None else queries
-    size = tokens_at_once(config)
-    pieces = list(zip(keys.split(size, 1), values.split(size, 1), queries.split(size, 1), chunks_of(config, gates), strict=False))
-    if not pieces:
-        return state, values
+    cut, step = STEPS[config.rule]
+    prepared = cut(config, keys, values, keys if queries is None else queries, gates)
     reads = []
     for repeat in range(passes):
-        for piece in pieces:
-            state, read = STEPS[config.rule](config, state, *piece)
+        for piece in prepared:
+            state, read = step(config, state, *piece, reading=repeat == 0)
             if repeat == 0:
                 reads.append(read)
-    return state, torch.cat(reads, 1)
+    return state, torch.cat(reads, 1) if reads else values
 
 
 class Stream(NamedTuple):
