@@ -215,7 +215,7 @@ class Chunks(NamedTuple):
         size = min(config.chunk, keys.shape[1])
 
         def cut(x: Tensor) -> Tensor:
-            return x.unflatten(1, (-1, size)).transpose(0, 1).contiguous()
+            return x.unflatten(1, (-1, size)).transpose(0, 1)
 
         return cls(cut(keys), cut(values), cut(queries), shares(config, Gates(*(cut(gate).flatten(0, 1) for gate in gates))))
 
