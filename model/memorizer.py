@@ -174,15 +174,18 @@ class Memorizer(nn.Module):
         """Core states [b, t, d] from what enters the core, joined with ``reads`` [b, t, v] by mac and mal."""
         context = None
         if reads is not None:
-            context = self.state_of_read(reads)
-            if self.config.joining == "mal":
-                states, context = states + context, None
+            states, context = self.join(states, reads, self.position[: states.shape[1]])
         age = torch.arange(states.shape[1], device=states.device)
         age = age[:, None] - age[None, :]
         mask = (age >= 0) & (age < self.config.window)
         for block in self.blocks:
             states = block(states, mask, context)
         return self.norm(states)
+
+    def join(self, states: Tensor, reads: Tensor, position: Tensor) -> tuple[Tensor, Tensor | None]:
+        """What enters the core [b, t, d] and what its attention sees besides [b, t, d], with ``reads`` [b, t, v] of memory."""
+        said = self.state_of_read(reads)
+        return (states + said, None) if self.config.joining == "mal" else (states, said + position)
 
     def context(self, places: Tensor) -> tuple[Tensor, Tensor]:
         """Core states [b, t, d] and key features [b, t, k] at each token, from the tokens before it alone."""
@@ -376,9 +379,7 @@ class Memorizer(nn.Module):
             states, context = self.states_of(before[:, -1:], self.position[t]), None
             if self.within:
                 read = self.read_at(t, before, states, weights, rows)
-                context = self.state_of_read(read)
-                if self.config.joining == "mal":
-                    states, context = states + context, None
+                states, context = self.join(states, read, self.position[t])
             for i, block in enumerate(blocks):
                 query, key, value = block.project(states)
                 if context is not None:

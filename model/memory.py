@@ -53,7 +53,7 @@ EPS = 1e-3
 """Added to a mean square before its root; gradients through the norm grow by 1 / √EPS at most."""
 SUBCHUNK = 16
 """Tokens for which the rule of vector gates holds all pairs' decays at once."""
-READ_AT_ONCE = 1_024
+READ_AT_ONCE = 256
 """Tokens whose reads the Titans rule makes together: so many states of the memory are held, one a chunk."""
 
 
