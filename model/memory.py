@@ -214,10 +214,10 @@ class Chunks(NamedTuple):
         """Tokens [b, t, ...], a multiple of a chunk or less than one."""
         size = min(config.chunk, keys.shape[1])
 
-        def cut(x: Tensor) -> Tensor:
+        def chunked(x: Tensor) -> Tensor:
             return x.unflatten(1, (-1, size)).transpose(0, 1)
 
-        return cls(cut(keys), cut(values), cut(queries), shares(config, Gates(*(cut(gate).flatten(0, 1) for gate in gates))))
+        return cls(*map(chunked, (keys, values, queries)), shares(config, Gates(*(chunked(gate).flatten(0, 1) for gate in gates))))
 
 
 class Taught(NamedTuple):
@@ -329,20 +329,28 @@ def part(gates: Gates, tokens: slice) -> Gates:
     return Gates(*(gate[:, tokens] for gate in gates))
 
 
+def cut(sizes: list[int], keys: Tensor, values: Tensor, queries: Tensor, gates: Gates) -> list[tuple[Tensor, Tensor, Tensor, Gates]]:
+    """Consecutive tokens in pieces of these sizes."""
+    parts = zip(*(x.split(sizes, 1) for x in (keys, values, queries, *gates)), strict=True)
+    return [(key, value, query, Gates(*gate)) for key, value, query, *gate in parts]
+
+
+def sizes_of(total: int, size: int) -> list[int]:
+    """``total`` in parts of ``size`` and a rest."""
+    return [size] * (total // size) + ([total % size] if total % size else [])
+
+
 def titans_pieces(config: RuleConfig, keys: Tensor, values: Tensor, queries: Tensor, gates: Gates) -> list[tuple[Chunks]]:
     """Whole chunks, as many at once as are read at once, then the rest."""
-    whole = keys.shape[1] // config.chunk * config.chunk
-    size = max(1, READ_AT_ONCE // config.chunk) * config.chunk
-    cuts = [slice(start, min(start + size, whole)) for start in range(0, whole, size)]
-    cuts += [slice(whole, None)] if whole < keys.shape[1] else []
-    return [(Chunks.of(config, keys[:, cut], values[:, cut], queries[:, cut], part(gates, cut)),) for cut in cuts]
+    rest = keys.shape[1] % config.chunk
+    sizes = sizes_of(keys.shape[1] - rest, max(1, READ_AT_ONCE // config.chunk) * config.chunk)
+    return [(Chunks.of(config, *piece),) for piece in cut(sizes + ([rest] if rest else []), keys, values, queries, gates)]
 
 
 def pieces(config: RuleConfig, keys: Tensor, values: Tensor, queries: Tensor, gates: Gates) -> list[tuple[Tensor, Tensor, Tensor, Gates]]:
     """Tokens that one step of the other rules reads."""
     size = min(config.chunk, SUBCHUNK) if config.rule == "rwkv7" else config.chunk
-    cuts = [slice(start, start + size) for start in range(0, keys.shape[1], size)]
-    return [(keys[:, cut], values[:, cut], queries[:, cut], part(gates, cut)) for cut in cuts]
+    return cut(sizes_of(keys.shape[1], size), keys, values, queries, gates)
 
 
 STEPS: dict[str, tuple[Callable[..., list], Callable[..., tuple[MemoryState, Tensor]]]] = {
@@ -361,8 +369,8 @@ def learn(
     Keys and queries (the keys when not given) are [b, t, k], values [b, t, v]. A later token changes no earlier read. Each
     further pass reads all tokens again, with the carry of the pass before; reads are those of the first pass.
     """
-    cut, step = STEPS[config.rule]
-    prepared = cut(config, keys, values, keys if queries is None else queries, gates)
+    prepare, step = STEPS[config.rule]
+    prepared = prepare(config, keys, values, keys if queries is None else queries, gates)
     reads = []
     for repeat in range(passes):
         for piece in prepared:
