@@ -219,21 +219,19 @@ class Memorizer(nn.Module):
         members = by_class.scores(self.member_query(states).flatten(0, 1), self.members_of(self.embedding))
         return class_logits.float(), members.view(*places.shape, -1).float() + self.members_of(self.member_bias)[classes]
 
-    def surprise(
-        self, places: Tensor, class_logits: Tensor, member_logits: Tensor, by_class: ByClass
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    def surprise(self, places: Tensor, class_logits: Tensor, member_logits: Tensor, by_class: ByClass) -> tuple[Tensor, Tensor, Tensor]:
         """Values [b, t, v] to be stored, gates [b, t, g] before the sigmoid, and each token's surprise in nats [b, t, 2]."""
         classes, members = places // self.config.members, places % self.config.members
         with torch.no_grad():
             class_share, member_share = class_logits.softmax(-1), member_logits.softmax(-1)
             nats = torch.cat([-class_logits.log_softmax(-1).gather(-1, classes[..., None]),
                               -member_logits.log_softmax(-1).gather(-1, members[..., None])], -1)  # fmt: skip
-        member_mean, class_mean = 0, 0
+        token, class_ = self.embedding[places], self.class_embedding[classes]
+        member_mean, class_mean = torch.zeros_like(token), torch.zeros_like(class_)
         if self.config.memory.residual:
             with torch.no_grad():
                 member_mean = by_class.scores(member_share.flatten(0, 1), self.members_of(self.embedding).mT).view(*places.shape, -1)
                 class_mean = class_share @ self.class_embedding
-        token, class_ = self.embedding[places], self.class_embedding[classes]
         size = 1 + self.value_growth * nats / NATS
         values = self.class_value(class_ - class_mean) * size[..., :1] + self.member_value(token - member_mean) * size[..., 1:]
         facts = torch.cat([token, class_, nats / NATS, nats.prod(-1, keepdim=True) / NATS**2], -1)
@@ -321,9 +319,7 @@ class Memorizer(nn.Module):
             return None
         return self.class_embedding @ self.class_correction.weight, self.embedding @ self.member_correction.weight
 
-    def recited(
-        self, lesson: Lesson, reads: Tensor, by_class: ByClass, tables: tuple[Tensor, Tensor] | None
-    ) -> tuple[Tensor, Tensor]:
+    def recited(self, lesson: Lesson, reads: Tensor, by_class: ByClass, tables: tuple[Tensor, Tensor] | None) -> tuple[Tensor, Tensor]:
         """Logits [b, t, c] and [b, t, m] with what the memory says, ``reads`` [b, t, v], and the ``corrections``; differentiable."""
         if tables is None:
             _, inputs = self.inputs(lesson.places)

@@ -25,7 +25,7 @@ in; give float32 or better.
 
 # b segment (heads folded in) · t token · i earlier token of the same chunk · k key feature · v value feature
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -217,7 +217,8 @@ class Chunks(NamedTuple):
         def chunked(x: Tensor) -> Tensor:
             return x.unflatten(1, (-1, size)).transpose(0, 1)
 
-        return cls(*map(chunked, (keys, values, queries)), shares(config, Gates(*(chunked(gate).flatten(0, 1) for gate in gates))))
+        factors = shares(config, Gates(*(chunked(gate).flatten(0, 1) for gate in gates)))
+        return cls(chunked(keys), chunked(values), chunked(queries), factors)
 
 
 class Taught(NamedTuple):
@@ -269,10 +270,10 @@ def titans_reads(config: RuleConfig, taught: Taught, queries: Tensor, share: Sha
     return network(config, apply, queries)
 
 
-def together(chunks: list) -> Any:
+def together(chunks: Sequence) -> Any:
     """Tensors [n, ...], or tuples and lists of them all alike, as one of tensors [c · n, ...]."""
     if isinstance(chunks[0], Tensor):
-        return torch.cat(chunks)
+        return torch.cat(list(chunks))
     parts = [together(part) for part in zip(*chunks, strict=True)]
     return Taught(*parts) if isinstance(chunks[0], Taught) else parts
 
@@ -353,7 +354,7 @@ def pieces(config: RuleConfig, keys: Tensor, values: Tensor, queries: Tensor, ga
     return cut(sizes_of(keys.shape[1], size), keys, values, queries, gates)
 
 
-STEPS: dict[str, tuple[Callable[..., list], Callable[..., tuple[MemoryState, Tensor]]]] = {
+STEPS: dict[str, tuple[Callable, Callable]] = {
     "titans": (titans_pieces, titans_chunks),
     "delta": (titans_pieces, titans_chunks),
     "rwkv7": (pieces, rwkv7_chunk),

