@@ -24,7 +24,7 @@ from torch.nn import functional as F
 
 from model.config import MemoryConfig
 from model.memory import Gates, empty_state, learn, network
-from model.rehearsal import normal_matrix, rehearsal_map
+from model.rehearsal import fixed_point, normal_matrix, rehearsal_map
 
 __all__ = ["AssociativeMemory", "Writer"]
 
@@ -108,7 +108,7 @@ class AssociativeMemory(nn.Module):
         """What is stored, [b, r, v]; differentiable."""
         config = self.config
         if config.rule == "closed":
-            return rehearsal_map(keys, gates.step, normal_matrix(keys, gates.step, gates.forget)) @ values
+            return fixed_point(keys, values, gates.step, gates.forget)
         rule = replace(config.learning, value=values.shape[-1])
         initial = tuple(self.initial) if config.depth > 1 else None
         if config.depth > 1:

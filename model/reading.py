@@ -65,16 +65,23 @@ def pieces(passages: Sequence[Passage], room: int) -> list[Piece]:
     return result
 
 
-def arrange(passages: Sequence[Passage], room: int) -> list[list[Piece]]:
-    """Windows: the best passages together first, each window's in the order of the stream."""
-    windows: list[list[Piece]] = []
+def pack(lengths: Sequence[int], room: int) -> list[list[int]]:
+    """Numbers of pieces, in order, in windows of ``room`` tokens; behind each piece stands a separator."""
+    windows: list[list[int]] = []
     used = room + 1
-    for piece in sorted(pieces(passages, room - 1), key=lambda piece: -passages[piece.passage].score):
-        if used + len(piece.ids) + 1 > room:
+    for number, length in enumerate(lengths):
+        if used + length + 1 > room:
             windows.append([])
             used = 0
-        windows[-1].append(piece)
-        used += len(piece.ids) + 1
+        windows[-1].append(number)
+        used += length + 1
+    return windows
+
+
+def arrange(passages: Sequence[Passage], room: int) -> list[list[Piece]]:
+    """Windows: the best passages together first, each window's in the order of the stream."""
+    best_first = sorted(pieces(passages, room - 1), key=lambda piece: -passages[piece.passage].score)
+    windows = [[best_first[i] for i in window] for window in pack([len(piece.ids) for piece in best_first], room)]
     for window in windows:
         window.sort(key=lambda piece: passages[piece.passage].place)
     return windows

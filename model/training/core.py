@@ -29,7 +29,7 @@ from torch.nn import functional as F
 from ingest.sentences import sentence_spans
 from model.config import CoreConfig
 from model.core import NO, NOTHING, PAD, SEPARATOR, START, YES, Core, stack, wordpieces
-from model.reading import LONGEST_ANSWER
+from model.reading import LONGEST_ANSWER, pack
 from model.training.checkpoint import export, resume, save
 from model.training.corpus import PROSE, load_texts
 from model.training.scoring import best, exact_match, f1
@@ -222,7 +222,7 @@ def crop(passage: Passage, low: int, high: int, rng: random.Random) -> tuple[int
 
 
 def group(example: Example, found: list[tuple[Passage, float]], rng: random.Random) -> Group:
-    """The example's passage among those found that do not hold its answer, packed as ``reading.arrange`` does."""
+    """The example's passage among those found that do not hold its answer, packed as they are for answering."""
     kind, passage = example.kind, example.passage
     answer = ""
     if kind is None:
@@ -240,17 +240,10 @@ def group(example: Example, found: list[tuple[Passage, float]], rng: random.Rand
         span = (example.start, example.end + 1) if kind is None else (0, min(len(passage.ids), LONGEST_PASSAGE))
         offered.append((passage, right, crop(passage, *span, rng)))
     room = LONGEST_WINDOW - len(example.question) - 2
-    packed: list[list[tuple[Passage, tuple[int, int]]]] = []
-    used = room + 1
-    for piece, _, (first, after) in sorted(offered, key=lambda offer: -offer[1]):
-        length = after - first
-        if used + length + 1 > room:
-            packed.append([])
-            used = 0
-        packed[-1].append((piece, (first, after)))
-        used += length + 1
+    offered.sort(key=lambda offer: -offer[1])
     windows, place = [], (0, 0, 0)
-    for number, contents in enumerate(packed):
+    for number, window in enumerate(pack([after - first for _, _, (first, after) in offered], room)):
+        contents = [(offered[i][0], offered[i][2]) for i in window]
         rng.shuffle(contents)
         ids, pieces = [START], [-1]
         for n, (piece, (first, after)) in enumerate(contents):
@@ -465,7 +458,7 @@ def train(data: Path, babi: Path, text: Path, development: Path, checkpoint: Pat
     step, used = 0, 0.0
     if checkpoint.exists():
         step, used = resume(checkpoint, core, optimiser)
-    elif start:
+    else:
         print(json.dumps({"step": 0, **evaluate(core, development)}), flush=True)
     rng = random.Random(step)
     sources = load_sources(data, babi)
