@@ -9,7 +9,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-__all__ = ["report"]
+__all__ = ["RESULTS", "report"]
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -26,6 +26,8 @@ def report(name: str, rows: list[dict], **facts: object) -> None:
     console = Console(width=140)
     console.print(table)
     for key, value in facts.items():
+        if isinstance(value, list):
+            continue
         console.print(f"{key}: {value}", highlight=False)
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.json").write_text(json.dumps({"machine": machine(), **facts, "rows": rows}, indent=1) + "\n")

@@ -1,6 +1,7 @@
 """Sentences of a text as character spans that cover all of it."""
 
 import re
+from itertools import islice
 
 __all__ = ["sentence_spans"]
 
@@ -10,8 +11,15 @@ BOUNDARY = re.compile(
       | (?<=[。！？])""",
     re.VERBOSE,
 )
-SHORTEST = 25
-"""Characters below which a piece ("Dr.", "No. 5") is taken for a part of the next sentence."""
+FEWEST = 3
+"""Words below which a piece ("Dr.", "No. 5") is taken for a part of the next sentence."""
+WORD = re.compile(r"\w+")
+ABBREVIATION = re.compile(
+    r"\b(?:Mr|Mrs|Ms|Dr|Prof|St|Sir|Gen|Col|Capt|Lt|Sgt|Rev|Hon|Jr|Sr|No|Nos|Vol|Fig|Figs|Eq|Ch|Sec|pp?|vs|cf|al|approx|e\.g|i\.e|[A-Z])\.$"
+)
+"""At the end of a piece that goes on."""
+LONGEST_ABBREVIATION = 10
+"""Characters looked at for one, with what stands before it."""
 
 
 def sentence_spans(text: str) -> list[tuple[int, int]]:
@@ -21,7 +29,9 @@ def sentence_spans(text: str) -> list[tuple[int, int]]:
     """
     spans, start = [], 0
     for match in BOUNDARY.finditer(text):
-        if match.end() - start >= SHORTEST:
+        end = match.end()
+        goes_on = ABBREVIATION.search(text[max(start, end - LONGEST_ABBREVIATION) : end])
+        if not goes_on and len(list(islice(WORD.finditer(text, start, end), FEWEST))) == FEWEST:
             spans.append((start, match.end()))
             start = match.end()
     if start < len(text):

@@ -1,10 +1,11 @@
 """The networks: tensors only. No files but ``weights/``, no SQL, no printing."""
 
+from model.confidence import Signs, confidence_of
 from model.core import NO, YES, Core, load_core
 from model.errors import MemorizeError, ModelError, WeightsError
 from model.memorizer import Memorizer, load_memorizer
-from model.reading import Passage, Reading, read_answer
-from model.recall import question_gist, sentence_gists, wake
+from model.reading import Passage, Reading, read_answer, read_answers
+from model.recall import Gists, Question, Woken, associate, encode_question, fit, select, sentence_gists
 from model.runtime import choose_device
 from model.tokenizer import load_tokenizer
 from model.weights_file import weight_files
@@ -14,24 +15,32 @@ __all__ = [
     "NO",
     "YES",
     "Core",
+    "Gists",
     "MemorizeError",
     "Memorizer",
     "Memory",
     "ModelError",
     "Passage",
+    "Question",
     "Reading",
+    "Signs",
     "WeightsError",
+    "Woken",
+    "associate",
     "checksum",
     "choose_device",
+    "confidence_of",
+    "encode_question",
+    "fit",
     "load_core",
     "load_memorizer",
     "load_tokenizer",
     "memorize",
-    "question_gist",
     "read_answer",
+    "read_answers",
     "recite",
+    "select",
     "sentence_gists",
     "sentence_texts",
-    "wake",
     "weight_files",
 ]

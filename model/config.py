@@ -156,6 +156,7 @@ class CoreConfig:
     heads: int = 12  # attention heads of a block
     feedforward: int = 1_536  # hidden features of a block's feed-forward part
     positions: int = 512  # most tokens in one window, persistent tokens not counted
+    gist: int = 192  # features of a gist
     persistent: int = 8  # learned tokens before every reading window; the first three mean nothing, yes and no
 
     def __post_init__(self) -> None:

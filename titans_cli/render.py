@@ -67,7 +67,9 @@ def print_note(message: str) -> None:
 
 def answer_json(answer: Answer) -> str:
     """The versioned contract of ``ask --json``: one object on one line."""
-    return json.dumps({"version": 1, **asdict(answer)}, ensure_ascii=False)
+    facts = asdict(answer)
+    del facts["signs"]
+    return json.dumps({"version": 1, **facts}, ensure_ascii=False)
 
 
 def print_json(line: str) -> None:

@@ -8,12 +8,14 @@ from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 
 from titans_cli.errors import TitansError
 from titans_cli.render import print_answer, print_error, print_note, print_sources
-from titans_cli.usecases.ask import Assistant
+from titans_cli.usecases.ask import Answer, Assistant
+from titans_cli.usecases.follow_up import ask_in_conversation
 from titans_cli.usecases.status import status
 
 __all__ = ["Repl"]
 
 HELP = """Type a question and press Enter.
+Questions may speak of what was said before: "When was it founded?"
 /sources  what is memorized
 /help     this text
 /quit     leave (also Ctrl-D)
@@ -26,6 +28,7 @@ class Repl:
     def __init__(self, home: Path, assistant: Assistant):
         self.home = home
         self.assistant = assistant
+        self.earlier: list[Answer] = []
 
     def run(self) -> None:
         """Answer until the user leaves."""
@@ -63,7 +66,11 @@ class Repl:
             elif line.startswith("/"):
                 print_error(f"There is no {line.split()[0]}. /help shows what there is.")
             else:
-                print_answer(self.assistant.ask(line))
+                answer = ask_in_conversation(self.assistant, line, self.earlier)
+                if answer.question != line:
+                    print_note(f"Understood as: {answer.question}")
+                print_answer(answer)
+                self.earlier.append(answer)
         except KeyboardInterrupt:
             print_note("Stopped.")
         except TitansError as error:

@@ -1,6 +1,7 @@
 """Files to segments: nothing is lost, and what cannot be read says why."""
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -31,8 +32,23 @@ def test_sentences_end_where_people_end_them():
     assert [text[a:b].strip() for a, b in sentence_spans(text)] == [
         "It was finished in 1889, after two years.",
         "Dr. Smith paid 3.5 million for it, they say!",
-        "A new line\n\nis a new paragraph.",
+        "A new line",
+        "is a new paragraph.",
     ]
+
+
+@pytest.mark.parametrize(
+    "whole", ["By J. R. Tolkien it was.", "See Fig. 3 and Eq. 5 for it.", "Chapter 5. It began.", "He met Capt. Cook, e.g. in May."]
+)
+def test_abbreviations_and_short_pieces_end_no_sentence(whole):
+    text = f"Mary got milk. {whole} John went on."
+    assert [text[a:b].strip() for a, b in sentence_spans(text)] == ["Mary got milk.", whole, "John went on."]
+
+
+def test_sentences_are_found_in_linear_time():
+    begun = time.monotonic()
+    sentence_spans("A. " * 100_000)
+    assert time.monotonic() - begun < 5
 
 
 @settings(max_examples=100, deadline=None)

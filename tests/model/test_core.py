@@ -1,14 +1,13 @@
 """The core with its shipped weights: gists, reading and what they must not depend on."""
 
-import numpy as np
 import pytest
 import torch
 
-from model import Passage, load_core, question_gist, read_answer, sentence_gists, wake
+from model import Passage, load_core, read_answer, read_answers, sentence_gists
 from model.config import CoreConfig
-from model.core import NO, PAD, SEPARATOR, START, Core, stack, wordpieces
+from model.core import NO, PAD, SEPARATOR, START, Core, attention, stack, wordpieces
 from model.errors import WeightsError
-from model.reading import arrange, pieces
+from model.reading import arrange, gather, pieces
 from model.weights_file import load_network
 
 
@@ -44,29 +43,24 @@ def test_every_parameter_learns():
     network = tiny().train()
     ids, kinds = torch.tensor([[START, 5, 6, SEPARATOR, 7, SEPARATOR]]), torch.tensor([[0, 0, 0, 0, 1, 1]])
     start, end = network.read(ids, kinds)
-    (start[0, 5] + end[0, 6]).backward()
+    gists = network.gists(ids, kinds, 2)
+    (start[0, 5] + end[0, 6] + gists[0, 0]).backward()
     assert [name for name, p in network.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0] == []
 
 
 def test_gists_are_unit_vectors_and_a_sentence_without_words_is_zero(core):
-    gists, scales = sentence_gists(core, ["Uranium is a metal.", " \n", "Cotton grows on a shrub."], [1, 1, 1])
-    vectors = gists.float() * scales.float()[:, None]
-    assert gists.dtype == torch.int8
+    gists = sentence_gists(core, ["Uranium is a metal.", " \n", "Cotton grows on a shrub."], [1, 1, 1])
+    vectors = torch.from_numpy(gists.vectors).float() * torch.from_numpy(gists.scales).float()[:, None]
     torch.testing.assert_close(vectors.norm(dim=1), torch.tensor([1.0, 0.0, 1.0]), atol=0.02, rtol=0)
+    assert (gists.words.any(1) == [True, False, True]).all()
+    assert sum(array.nbytes for array in vars(gists).values()) / len(gists) <= 256
 
 
-def test_a_question_wakes_the_memory_that_speaks_of_it(core):
-    sentences = ["Uranium is a weakly radioactive metal.", "Cotton is a soft fibre that grows in a boll.", "The tortoise won the race."]
-    gists, scales = sentence_gists(core, sentences, [1, 2, 3])
-    arguments = gists.numpy(), scales.numpy(), np.array([0, 1, 2])
-    for question, right in (("Who won the race?", 2), ("Which metal is radioactive?", 0), ("Where does cotton grow?", 1)):
-        woken = wake(question_gist(core, question), *arguments, count=2)
-        assert woken[0][0] == right
-        assert len(woken) == 2 and woken[0][1] > woken[1][1]
-
-
-def test_nothing_is_woken_where_nothing_is():
-    assert wake(torch.zeros(4), np.zeros((0, 4), np.int8), np.zeros(0, np.float16), np.zeros(0, np.int32), 3) == []
+def test_attention_is_that_of_the_library():
+    torch.manual_seed(0)
+    q, k, v = torch.randn(3, 2, 4, 9, 8)
+    mask = torch.tensor([[True] * 9, [True] * 5 + [False] * 4])[:, None, None, :]
+    torch.testing.assert_close(attention(q, k, v, mask), torch.nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=mask))
 
 
 def test_an_answer_is_read_and_located(core):
@@ -78,6 +72,32 @@ def test_an_answer_is_read_and_located(core):
     assert 0 < reading.confidence <= 1
 
 
+def test_the_same_words_in_two_passages_are_one_answer(core):
+    text = "The Eiffel Tower was finished in 1889."
+    once, twice = (read_answers(core, "When was the Eiffel Tower finished?", [Passage(text, i, 0.9) for i in range(n)]) for n in (1, 2))
+    assert len({text[r.start : r.end] for r in twice if r.kind is None and text[r.start : r.end] == "1889"}) == 1
+    assert twice[0].confidence > once[0].confidence
+    assert sum(reading.confidence for reading in twice) <= 1 + 1e-4
+
+
+def test_an_answer_in_a_sentence_that_fits_better_is_likelier(core):
+    text = "The key of Mulder is 4711. The key of Becker is 8822. "
+    ends = [text.index("4711") + 5, len(text)]
+    said = []
+    for fits in ((1.2, 0.2), (0.2, 1.2)):
+        reading = read_answer(core, "What is the key?", [Passage(text, 0, 1.2, tuple(zip(ends, fits, strict=True)))])
+        said.append(text[reading.start : reading.end])
+    assert "4711" in said[0] and "8822" in said[1]
+
+
+def test_single_sentences_are_read_together_in_their_order(core):
+    facts = ["Mary moved to the garden.", "John went to the office.", "Mary moved to the kitchen."]
+    reading = read_answer(core, "Where is John?", [], [Passage(fact, i, 0.5) for i, fact in enumerate(facts)])
+    assert reading.passage == 1 and "office" in facts[1][reading.start : reading.end]
+    window = gather([Passage(fact, 9 - i, i) for i, fact in enumerate(facts)], 5, 20, 0.0)
+    assert [piece.passage for piece in window] == [7, 6]  # the best two, for which there is room, in the order of the stream
+
+
 def test_no_passage_or_no_question_gives_no_reading(core):
     assert read_answer(core, "Who?", []) is None
     assert read_answer(core, "", [Passage("Some text.", 0, 1.0)]) is None
@@ -85,7 +105,7 @@ def test_no_passage_or_no_question_gives_no_reading(core):
 
 def test_windows_cover_long_passages_with_overlap_and_keep_the_stream_order():
     passages = [Passage("word " * 500, 7, 0.5), Passage("late", 9, 0.9), Passage("early", 1, 0.8)]
-    cut = [p for p in pieces(passages, 100) if p.passage == 0]
+    cut = [p for p in pieces(passages, 100, 0.9) if p.passage == 0]
     assert {offset for piece in cut for offset in piece.offsets} == set(wordpieces([passages[0].text])[0].offsets)
     windows = arrange(passages, 101)
     assert [p.passage for p in windows[0]] == [2, 1]

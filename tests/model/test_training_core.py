@@ -8,8 +8,21 @@ import torch
 
 from model.config import CoreConfig
 from model.core import NOTHING, YES, Core
-from model.reading import LONGEST_ANSWER
-from model.training.core import LONGEST_WINDOW, Group, Window, crop, group, prepare, reading_loss
+from model.reading import LONGEST_ANSWER, SENTENCES_WINDOW, WINDOW
+from model.training.core import (
+    ABSURD,
+    Group,
+    Window,
+    batches,
+    crop,
+    group,
+    prepare,
+    reading_loss,
+    story_gist_loss,
+    story_group,
+    tokens,
+)  # fmt: skip
+from model.training.invented import NAMES, Story, invent_story
 
 TEXT = "The mill was built in 1702 by a miller called Anna Berg. It burned down twice and was rebuilt each time. "
 OTHERS = [
@@ -32,18 +45,74 @@ def found():
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_answer_lies_where_its_window_says(found, seed):
+def test_answers_lie_where_their_windows_say(found, seed):
     (example,) = prepare([record(TEXT * 4, "Anna Berg")])
     made = group(example, found, random.Random(seed))
-    if made.kind is None:
-        assert made.windows[made.window].ids[made.start : made.end + 1] == example.passage.ids[example.start : example.end + 1]
-        assert len(set(made.windows[made.window].pieces[made.start : made.end + 1])) == 1
-    else:
-        assert made.kind == NOTHING
-    assert all(len(window.ids) == len(window.kinds) == len(window.pieces) <= LONGEST_WINDOW for window in made.windows)
+    assert (made.kind == NOTHING) == (not made.spans)
+    ((first, last),) = example.spans
+    for window, start, end in made.spans:
+        assert made.windows[window].ids[start : end + 1] == example.passage.ids[first : last + 1]
+        assert len(set(made.windows[window].pieces[start : end + 1])) == 1
+    assert all(len(window.ids) == len(window.kinds) == len(window.pieces) <= WINDOW for window in made.windows)
     berg = found[2][0].ids[:2]
     held = sum(window.ids[i : i + 2] == berg for window in made.windows for i in range(len(window.ids)))
     assert held <= 4  # none from the passage that also holds the answer
+
+
+def test_every_annotator_counts():
+    given = record(TEXT, "Anna Berg") | {"answers": ["Anna Berg", "miller called Anna Berg", "Anna Berg"]}
+    given["answer_start"] = [TEXT.find(a) for a in given["answers"]]
+    (example,) = prepare([given])
+    assert len(example.spans) == 2
+
+
+PLACED = "hall lake farm tower bridge church prison castle harbour bakery".split()  # noqa: SIM905
+STORY = Story(
+    [*(f"{name} went to the {place}." for place in PLACED for name in NAMES[:4]), "Mary got the milk.", "Mary went to the park."],
+    "Where is the milk?", "park", [40, 41],
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_facts_keep_their_order_and_the_answer_is_marked_in_those_that_tell_it(seed):
+    made = story_group(STORY, ["The sea was calm that day.", "They met in the park."], random.Random(seed))
+    (window,) = made.windows
+    assert len(window.ids) <= SENTENCES_WINDOW
+    assert made.spans
+    for _, start, end in made.spans:
+        assert window.ids[start : end + 1] == list(tokens("park"))
+    asked = list(tokens(STORY.question))
+    assert window.ids[-len(asked) - 1 : -1] == asked
+    order = [token for token in window.ids if token in {tokens(place)[0] for place in PLACED}]
+    assert order == sorted(order, key=[tokens(place)[0] for place in PLACED].index)
+    assert window.ids.count(tokens("park")[0]) == 1  # no filler that holds the answer
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_invented_stories_hold_their_answers(seed):
+    story = invent_story(random.Random(seed))
+    assert any(story.answer in story.facts[i] for i in story.support)
+    assert all(0 <= i < len(story.facts) for i in story.support)
+    made = story_group(story, [], random.Random(seed))
+    assert made.spans and made.longest <= SENTENCES_WINDOW
+
+
+def test_gists_learn_to_find_facts_in_other_text():
+    torch.manual_seed(0)
+    core = Core(CoreConfig(width=16, layers=1, heads=2, feedforward=16, persistent=4))
+    fillers = [text * 2 for text in OTHERS]
+    loss = story_gist_loss(core, core, [Story(STORY.facts[-5:], STORY.question, "park", [3, 4])], fillers, random.Random(0))
+    loss.backward()
+    assert loss > 0 and core.condense.weight.grad.abs().sum() > 0
+
+
+def test_batches_hold_all_groups_and_no_more_tokens_than_a_step(found):
+    examples = prepare([record(TEXT * n, "Anna Berg") for n in (1, 2, 3, 4) for _ in range(10)])
+    groups = [group(example, found, random.Random(i)) for i, example in enumerate(examples)]
+    made = batches(groups, random.Random(0))
+    assert sorted(map(id, groups)) == sorted(id(g) for batch in made for g in batch)
+    for batch in made:
+        assert len(batch) == 1 or sum(len(g.windows) for g in batch) * max(g.longest for g in batch) <= 3_000
 
 
 def test_crop_holds_what_it_must(found):
@@ -73,8 +142,21 @@ def test_loss_is_one_softmax_over_all_windows_and_nothing():
         scores.append(spans | {kind: start[kind] + end[kind] - nothing for kind in (1, 2)})
     total = torch.stack([torch.tensor(0.0), *(s for window in scores for s in window.values())]).logsumexp(0)
     for made, score in (
-        (Group(windows, 0, None, 1, 2), scores[0][(1, 2)]),
-        (Group(windows, 1, YES, 0, 0), scores[1][YES]),
-        (Group(windows, 0, NOTHING, 0, 0), torch.tensor(0.0)),
+        (Group(windows, ((0, 1, 2),)), scores[0][(1, 2)]),
+        (Group(windows, ((0, 1, 2), (1, 1, 1))), torch.logaddexp(scores[0][(1, 2)], scores[1][(1, 1)])),
+        (Group(windows, (), YES), torch.logaddexp(scores[0][YES], scores[1][YES])),
+        (Group(windows, (), NOTHING), torch.tensor(0.0)),
     ):
         assert math.isclose(reading_loss(core, [made]).item(), (total - score).item(), rel_tol=1e-4)
+
+
+def test_absurd_answers_of_noisy_sources_do_not_count():
+    torch.manual_seed(0)
+    core = Core(CoreConfig(vocabulary=200, width=16, layers=1, heads=2, feedforward=16, positions=64, persistent=4))
+    window = Window([101, 5, 6, 102, 9, 102], [0] * 4 + [1] * 2, [-1, 0, 0, -1, -1, -1])
+    with torch.no_grad():
+        core.span.weight *= 2_000
+        losses = [reading_loss(core, [Group([window], ((0, i, j),), noisy=noisy)]) for noisy in (False, True) for i, j in ((1, 1), (2, 2))]
+    certain, absurd = sorted(losses[:2])
+    assert absurd > ABSURD
+    assert sorted(losses[2:]) == [0, certain if certain <= ABSURD else 0]

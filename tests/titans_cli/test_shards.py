@@ -14,6 +14,7 @@ def test_equal_shards_have_equal_names_and_come_back(tmp_path):
         owners=torch.tensor([0, 1, 1], dtype=torch.int32),
         gists=torch.zeros(3, 6, dtype=torch.int8),
         gist_scales=torch.ones(3, dtype=torch.float16),
+        gist_words=torch.zeros(3, 7, dtype=torch.int64),
     )
     digests = {write_shard(tmp_path / str(i), shard, "fingerprint")[0] for i in range(40)}
     assert len(digests) == 1

@@ -11,6 +11,10 @@ from titans_cli.commands.options import Home
 def ask(
     question: Annotated[str | None, typer.Argument(help="The question, or - to read it from standard input.")] = None,
     questions: Annotated[Path | None, typer.Option("--questions", help="File with one question a line, or - for standard input.")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Answer only what is more likely right than wrong.")] = False,
+    min_confidence: Annotated[
+        float | None, typer.Option("--min-confidence", min=0, max=1, help="Refuse answers that are less sure than this.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a question.")] = False,
     home: Home = None,
 ) -> None:
@@ -19,10 +23,13 @@ def ask(
     from titans_cli.models import Models
     from titans_cli.render import answer_json, print_answer, print_json, print_note
     from titans_cli.settings import home_folder
-    from titans_cli.usecases.ask import Assistant
+    from titans_cli.usecases.ask import MIN_CONFIDENCE, STRICT, Assistant
 
     if (question is None) == (questions is None):
         raise UsageError('Give one question, or a file of them: titans ask "…"  or  titans ask --questions FILE')
+    if strict and min_confidence is not None:
+        raise UsageError("Give --strict or --min-confidence, not both.")
+    least = STRICT if strict else MIN_CONFIDENCE if min_confidence is None else min_confidence
     asked = lines(questions) if questions is not None else iter([sys.stdin.read() if question == "-" else str(question)])
     assistant = Assistant(home_folder(home), Models())
     for text in asked:
@@ -31,7 +38,7 @@ def ask(
             if question is not None:
                 raise UsageError("The question is empty.")
             continue
-        answer = assistant.ask(text)
+        answer = assistant.ask(text, least)
         if as_json:
             print_json(answer_json(answer))
         else:

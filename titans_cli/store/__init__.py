@@ -1,7 +1,7 @@
 """Where memories are kept: an SQLite index, immutable shards, snapshots, and exports of them."""
 
 from titans_cli.store.archive import export_snapshot, import_archive
-from titans_cli.store.index import MemoryIndex, Woken, open_index
+from titans_cli.store.index import MemoryIndex, StoredMemories, open_index
 from titans_cli.store.shards import Shard, read_shard, write_shard
 from titans_cli.store.store import NewDocument, Snapshot, Store, StoredDocument
 
@@ -12,7 +12,7 @@ __all__ = [
     "Snapshot",
     "Store",
     "StoredDocument",
-    "Woken",
+    "StoredMemories",
     "export_snapshot",
     "import_archive",
     "open_index",

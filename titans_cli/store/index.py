@@ -11,17 +11,18 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from model import Gists
 from titans_cli.errors import DamagedError
 from titans_cli.store.shards import read_shard, shard_path
 from titans_cli.store.store import Snapshot, Store, StoredDocument
 
-__all__ = ["MemoryIndex", "Woken", "open_index"]
+__all__ = ["MemoryIndex", "StoredMemories", "open_index"]
 
-ARRAYS = ("gists", "scales", "owners", "starts")
+ARRAYS = ("vectors", "scales", "words", "owners", "starts")
 
 
 @dataclass(frozen=True)
-class Woken:
+class StoredMemories:
     """Memories read from their shards, in stream order: everything that recitation needs."""
 
     weights: list[Tensor]  # of each, uint8 [rows, bytes]
@@ -38,7 +39,8 @@ class MemoryIndex:
         self.home = home
         self.documents = documents
         arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in ARRAYS}
-        self.gists, self.scales, self.owners = arrays["gists"], arrays["scales"], arrays["owners"]
+        self.gists = Gists(arrays["vectors"], arrays["scales"], arrays["words"])
+        self.owners = arrays["owners"]
         self.starts = np.asarray(arrays["starts"])  # first memory of each document, and one past the last of all
 
     @property
@@ -49,7 +51,7 @@ class MemoryIndex:
         """Number of the document that a memory belongs to."""
         return int(np.searchsorted(self.starts, memory, side="right")) - 1
 
-    def wake(self, memories: Sequence[int]) -> Woken:
+    def wake(self, memories: Sequence[int]) -> StoredMemories:
         """Read ``memories`` from their shards, in the order given. Raises DamagedError."""
         weights, scales, pages, checksums, sentences = [], [], [], [], []
         for memory in memories:
@@ -72,7 +74,7 @@ class MemoryIndex:
             pages.append(int(part["pages"]) or None)
             checksums.append(bytes(part["checksums"].tolist()))
             sentences.append(sizes)
-        return Woken(weights, torch.stack(scales), pages, checksums, sentences)
+        return StoredMemories(weights, torch.stack(scales), pages, checksums, sentences)
 
 
 def build(store: Store, folder: Path, documents: Sequence[StoredDocument]) -> None:
@@ -80,13 +82,17 @@ def build(store: Store, folder: Path, documents: Sequence[StoredDocument]) -> No
     part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
-    starts, parts = [0], []
+    starts, gists, owners = [0], [], []
     for document in documents:
         shard = read_shard(store.home, document.shard)
-        parts.append((shard.gists.numpy(), shard.gist_scales.numpy(), shard.owners.numpy() + starts[-1]))
+        gists.append(Gists(shard.gists.numpy(), shard.gist_scales.numpy(), shard.gist_words.numpy().view(np.uint64)))
+        owners.append(shard.owners.numpy() + starts[-1])
         starts.append(starts[-1] + shard.memories)
-    for column, name in enumerate(("gists", "scales", "owners")):
-        np.save(part / f"{name}.npy", np.concatenate([p[column] for p in parts]))
+    whole = Gists.join(gists)
+    np.save(part / "vectors.npy", whole.vectors)
+    np.save(part / "scales.npy", whole.scales)
+    np.save(part / "words.npy", np.asfortranarray(whole.words))  # a lane lies in one piece
+    np.save(part / "owners.npy", np.concatenate(owners))
     np.save(part / "starts.npy", np.array(starts))
     shutil.rmtree(folder, ignore_errors=True)
     part.replace(folder)

@@ -7,8 +7,9 @@
     checksums   uint8   [m, 8]       of the tokens that the memory recites
     sentences   int16   [s]          tokens of each sentence
     owners      int32   [s]          memory of each sentence, ascending
-    gists       int8    [s, d]       sentence gists
+    gists       int8    [s, g]       sentence gists: meaning
     gist_scales float16 [s]
+    gist_words  int64   [s, l]       sentence gists: filters of words
 
 No text, and nothing from which text is read but the weights.
 """
@@ -37,6 +38,7 @@ DTYPES = {
     "owners": torch.int32,
     "gists": torch.int8,
     "gist_scales": torch.float16,
+    "gist_words": torch.int64,
 }
 
 
@@ -53,6 +55,7 @@ class Shard:
     owners: Tensor
     gists: Tensor
     gist_scales: Tensor
+    gist_words: Tensor
 
     @property
     def memories(self) -> int:
@@ -96,11 +99,11 @@ def parse_shard(data: bytes, name: str) -> Shard:
         raise DamagedError(f"{name} does not hold a shard's tensors.")
     shard = Shard(**tensors)
     m, s = len(shard.rows), len(shard.gists)
-    ranks = {"weights": 2, "checksums": 2, "gists": 2}
+    ranks = {"weights": 2, "checksums": 2, "gists": 2, "gist_words": 2}
     sound = all(t.dim() == ranks.get(key, 1) for key, t in tensors.items())
     sound = sound and len(shard.scales) == len(shard.pages) == len(shard.checksums) == m and shard.checksums.shape[1:] == (8,)
     sound = sound and bool((shard.rows > 0).all()) and int(shard.rows.sum()) == len(shard.weights)
-    sound = sound and len(shard.sentences) == len(shard.owners) == len(shard.gist_scales) == s
+    sound = sound and len(shard.sentences) == len(shard.owners) == len(shard.gist_scales) == len(shard.gist_words) == s
     if sound and s:
         owners = shard.owners
         sound = bool(owners[0] == 0 and owners[-1] == m - 1 and ((owners.diff() == 0) | (owners.diff() == 1)).all())

@@ -1,14 +1,33 @@
 """Answer from memory: wake, recite, check, read."""
 
+import math
+import re
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from model import YES, Passage, Reading, checksum, question_gist, read_answer, recite, sentence_texts, wake
+import numpy as np
+
+from model import (
+    YES,
+    Passage,
+    Reading,
+    Signs,
+    Woken,
+    associate,
+    checksum,
+    confidence_of,
+    encode_question,
+    fit,
+    read_answers,
+    recite,
+    select,
+    sentence_texts,
+)  # fmt: skip
 from titans_cli.models import Models
-from titans_cli.store import MemoryIndex, Store, Woken, open_index
+from titans_cli.store import MemoryIndex, Store, StoredMemories, open_index
 
 __all__ = ["Answer", "Assistant", "Evidence", "Recitation", "answer_text"]
 
@@ -16,8 +35,22 @@ WAKE = 12
 """Memories that a question wakes."""
 NEIGHBOURS = 4
 """Best ones of them whose neighbours in the document are woken too: answers do not end where a memory does."""
-REFUSE_BELOW = 0.0
-"""Logits above "nothing" that an answer needs."""
+SEEDS = 4
+"""Best sentences that wake others in turn: the facts that answer need not be like the question."""
+ASSOCIATED = 48
+"""Memories that they wake at most."""
+ALIKE = 0.6
+"""Cosine from which they do."""
+COPY = 0.9
+"""Share of its sentences known from better recitations from which one is passed over."""
+LISTING = re.compile(r"\b(what|which|who|where|when|list|name|give)\b.*\b(all|every|each)\b|\b(list|name|enumerate) the\b", re.IGNORECASE)
+"""Questions that ask for more than one thing."""
+LISTED = 0.15
+"""Share of the best answer's confidence that the others of a list need."""
+MIN_CONFIDENCE = 0.2
+"""Confidence that an answer needs; about one right answer in twenty is less sure."""
+STRICT = 0.5
+"""The same when answers must be right more often than not."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +66,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Answer:
-    """``answer`` is None when the question is refused: it is not in memory."""
+    """``answer`` is None when the question is refused: it is not in memory. ``confidence`` is then that of refusing."""
 
     question: str
     answer: str | None
@@ -41,6 +74,7 @@ class Answer:
     confidence: float
     evidence: tuple[Evidence, ...]
     elapsed_ms: int
+    signs: Signs | None = None  # what the confidence was made of
 
 
 @dataclass(frozen=True)
@@ -80,14 +114,31 @@ class Assistant:
 
     def recall(self, question: str, count: int = WAKE, neighbours: int = NEIGHBOURS) -> list[Recitation]:
         """Wake the memories that fit ``question`` and recite them, joined where they follow each other; best first."""
-        gist = question_gist(self.models.core, question)
-        woken = wake(gist, self.index.gists, self.index.scales, self.index.owners, count)
-        scores = dict(woken)
-        for memory, score in woken[:neighbours]:
+        return self.awaken(question, count, neighbours, 0).runs
+
+    def awaken(self, question: str, count: int = WAKE, neighbours: int = NEIGHBOURS, associated: int = ASSOCIATED) -> "Awake":
+        """``recall``, and what its best sentences bring to mind."""
+        gists, owners = self.index.gists, self.index.owners
+        if not len(gists):
+            return Awake([], [], [], np.zeros(0, np.float32))
+        fits = fit(encode_question(self.models.core, question), gists)
+        woken = select(fits, gists, owners, count)
+        scores: dict[int, float] = {}
+        for sentence in woken:
+            scores.setdefault(sentence.memory, sentence.score)
+        for memory, score in list(scores.items())[:neighbours]:
             for near in (memory - 1, memory + 1):
                 if self.same_document(memory, near):
                     scores.setdefault(near, score - 0.1)
-        return sorted(self.recite(scores), key=lambda run: -run.score)
+        further: list[Woken] = []
+        if associated:
+            alike = associate([sentence.sentence for sentence in woken[:SEEDS]], gists)
+            known = {sentence.sentence for sentence in woken}
+            brought = select(alike, gists, owners, associated, ALIKE)
+            further = [replace(s, score=s.score - 1 + woken[0].score) for s in brought if s.sentence not in known]
+        recitations = self.recite({s.memory: s.score for s in reversed(further)} | scores)
+        runs = sorted((run for run in recitations if scores.keys() & run.pages.keys()), key=lambda run: -run.score)
+        return Awake(without_copies(runs), recitations, [*woken, *further], fits)
 
     def same_document(self, memory: int, other: int) -> bool:
         inside = 0 <= other < self.index.memories
@@ -109,7 +160,7 @@ class Assistant:
         return [self.join(run, chosen, rows, woken, scores) for run in runs]
 
     def join(
-        self, run: Sequence[int], chosen: Sequence[int], rows: Sequence[Sequence[int]], woken: Woken, scores: dict[int, float]
+        self, run: Sequence[int], chosen: Sequence[int], rows: Sequence[Sequence[int]], woken: StoredMemories, scores: dict[int, float]
     ) -> Recitation:
         """The recitation of the memories ``chosen[i]`` for i in ``run``, recited as ``rows[i]``."""
         sentences, text = [], ""
@@ -127,20 +178,107 @@ class Assistant:
             score=max(scores[chosen[i]] for i in run),
         )
 
-    def ask(self, question: str) -> Answer:
-        """Answer ``question``, or refuse."""
+    def ask(self, question: str, least: float = MIN_CONFIDENCE) -> Answer:
+        """Answer ``question``, or refuse where the confidence would be below ``least``."""
         begun = time.monotonic()
-        return self.read(question, self.recall(question), begun)
+        return self.read(question, self.awaken(question), begun, least)
 
-    def read(self, question: str, runs: Sequence[Recitation], begun: float) -> Answer:
+    def read(self, question: str, awake: "Awake", begun: float, least: float = MIN_CONFIDENCE) -> Answer:
         """Answer ``question`` from recitations; ``begun`` (monotonic seconds) is when the question came."""
-        reading = read_answer(self.models.core, question, [Passage(r.text, r.first, r.score) for r in runs])
+        singles = self.singles(awake)
+        passages = [Passage(run.text, run.first, run.score, self.fits_of(run, awake.fits)) for run in awake.runs]
+        readings = read_answers(self.models.core, question, passages, [passage for passage, _, _ in singles])
+        said = [self.locate(reading, awake, singles) for reading in wanted(question, readings)]
+        signs = self.signs(readings, awake, *said[0]) if said else None
+        confidence = confidence_of(signs) if signs else 0.0
         elapsed = int((time.monotonic() - begun) * 1000)
-        if reading is None or reading.score < REFUSE_BELOW:
-            return Answer(question, None, True, 1 - reading.confidence if reading else 1.0, (), elapsed)
-        run = runs[reading.passage]
-        text = answer_text(run.text, reading)
-        return Answer(question, text, False, reading.confidence, (evidence(run, reading),), elapsed)
+        if not said or confidence < least:
+            return Answer(question, None, True, 1 - confidence, (), elapsed, signs)
+        text = ", ".join(dict.fromkeys(answer_text(run.text, reading) for run, reading in said))
+        shown = tuple(dict.fromkeys(evidence(run, reading) for run, reading in said))
+        return Answer(question, text, False, confidence, shown, elapsed, signs)
+
+    def signs(self, readings: Sequence[Reading], awake: "Awake", run: Recitation, reading: Reading) -> Signs:
+        """What tells how sure the best answer is; ``reading`` is it, located in ``run``."""
+        best = max(1e-9, min(1 - 1e-9, reading.confidence))
+        others = max((other.confidence for other in readings[1:]), default=0.0)
+        first = int(np.searchsorted(self.index.owners, run.first))
+        brought = {woken.sentence: woken.score for woken in awake.woken}
+        fits = [max(float(awake.fits[first + i]), brought.get(first + i, -math.inf)) for i in range(len(run.sentences))]
+        here = (
+            max(fits)
+            if reading.kind is not None
+            else next(fit for sentence, fit in zip(run.sentences, fits, strict=True) if reading.end <= sentence.end)
+        )
+        lead = math.log(best / max(1e-9, others))
+        return Signs(math.log(best / (1 - best)), reading.score, lead, float(awake.fits.max()), here)
+
+    def locate(
+        self, reading: Reading, awake: "Awake", singles: Sequence[tuple[Passage, Recitation, Sentence]]
+    ) -> tuple[Recitation, Reading]:
+        """The recitation that an answer was read in, and the answer's place there."""
+        if reading.passage < len(awake.runs):
+            return awake.runs[reading.passage], reading
+        _, run, sentence = singles[reading.passage - len(awake.runs)]
+        if reading.kind is None:
+            reading = replace(reading, start=reading.start + sentence.start, end=reading.end + sentence.start)
+        return run, reading
+
+    def fits_of(self, run: Recitation, fits: np.ndarray) -> tuple[tuple[int, float], ...]:
+        """The last character and the fit of each of the run's sentences."""
+        first = int(np.searchsorted(self.index.owners, run.first))
+        return tuple((s.end, float(fits[first + i])) for i, s in enumerate(run.sentences))
+
+    def singles(self, awake: "Awake") -> list[tuple[Passage, Recitation, Sentence]]:
+        """The woken sentences, each alone, in the order of the stream, with the recitations that they are from."""
+        runs = {memory: run for run in awake.recitations for memory in run.pages}
+        firsts = np.searchsorted(self.index.owners, [woken.memory for woken in awake.woken])
+        found = []
+        for woken, first in zip(awake.woken, firsts.tolist(), strict=True):
+            run = runs[woken.memory]
+            sentence = [s for s in run.sentences if s.memory == woken.memory][woken.sentence - first]
+            found.append((Passage(run.text[sentence.start : sentence.end], woken.sentence, woken.score), run, sentence))
+        return sorted(found, key=lambda single: single[0].place)
+
+
+@dataclass(frozen=True)
+class Awake:
+    """What a question woke."""
+
+    runs: list[Recitation]  # recitations around the sentences that fit, best first, without copies
+    recitations: list[Recitation]  # all, in the order of the stream
+    woken: list[Woken]  # sentences that fit, best first, and then those that these brought to mind
+    fits: np.ndarray  # how well each sentence in memory fits, float32 [s]
+
+
+def without_copies(runs: Sequence[Recitation]) -> list[Recitation]:
+    """Those that say something which better ones do not."""
+    kept: list[Recitation] = []
+    known: set[str] = set()
+    for run in runs:
+        said = {" ".join(run.text[s.start : s.end].split()) for s in run.sentences}
+        if len(said & known) < COPY * len(said):
+            kept.append(run)
+            known |= said
+    return kept
+
+
+def wanted(question: str, readings: Sequence[Reading]) -> list[Reading]:
+    """The best reading; where all of something is asked for, also those about as good that do not overlap it."""
+    if not readings:
+        return []
+    best = readings[0]
+    if best.kind is not None or not LISTING.search(question):
+        return [best]
+    chosen: list[Reading] = []
+    for reading in readings:
+        if reading.kind is None and reading.confidence >= LISTED * best.confidence and not any(overlap(reading, other) for other in chosen):
+            chosen.append(reading)
+    return chosen
+
+
+def overlap(a: Reading, b: Reading) -> bool:
+    return a.passage == b.passage and a.start < b.end and b.start < a.end
 
 
 def answer_text(text: str, reading: Reading) -> str:

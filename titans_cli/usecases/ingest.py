@@ -7,10 +7,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
 import torch
 
 from ingest import Document, Source, SourceError, digest_of_file, find_sources, read_document, segments
-from model import MemorizeError, Memory, memorize, sentence_gists, sentence_texts
+from model import Gists, MemorizeError, Memory, memorize, sentence_gists, sentence_texts
 from titans_cli.errors import TitansError, UsageError
 from titans_cli.models import Models
 from titans_cli.store import NewDocument, Shard, Snapshot, Store, StoredDocument, open_index, write_shard
@@ -128,16 +129,15 @@ def memorize_source(store: Store, models: Models, source: Source, progress: Prog
     last = document.pages[-1].number
     progress.file(source.name, last, document.size)
     memories: list[Memory] = []
-    gists, scales, pages = [], [], []
+    gists, pages = [], []
     characters, written = sum(len(page.text) for page in document.pages), 0
-    for group_pages, group, (group_gists, group_scales), group_characters in write_groups(models, document):
+    for group_pages, group, group_gists, group_characters in write_groups(models, document):
         memories += group
         pages += group_pages
         gists.append(group_gists)
-        scales.append(group_scales)
         written += group_characters
         progress.page(group_pages[-1] or None, sum(len(m.tokens) for m in group), written / characters)
-    shard = make_shard(memories, pages, torch.cat(gists), torch.cat(scales))
+    shard = make_shard(memories, pages, Gists.join(gists))
     shard_digest, shard_bytes = write_shard(store.home, shard, models.fingerprint)
     tokens = sum(len(m.tokens) for m in memories)
     tally.new += 1
@@ -152,7 +152,7 @@ def memorize_source(store: Store, models: Models, source: Source, progress: Prog
     )
 
 
-Group = tuple[list[int], list[Memory], tuple[torch.Tensor, torch.Tensor], int]
+Group = tuple[list[int], list[Memory], Gists, int]
 
 
 def write_groups(models: Models, document: Document) -> Iterator[Group]:
@@ -173,7 +173,7 @@ def write_groups(models: Models, document: Document) -> Iterator[Group]:
         yield pages, memories, sentence_gists(models.core, texts, text_pages), sum(map(len, texts))
 
 
-def make_shard(memories: Sequence[Memory], pages: Sequence[int], gists: torch.Tensor, scales: torch.Tensor) -> Shard:
+def make_shard(memories: Sequence[Memory], pages: Sequence[int], gists: Gists) -> Shard:
     return Shard(
         weights=torch.cat([m.weights for m in memories]),
         rows=torch.tensor([len(m.weights) for m in memories], dtype=torch.uint8),
@@ -182,6 +182,7 @@ def make_shard(memories: Sequence[Memory], pages: Sequence[int], gists: torch.Te
         checksums=torch.tensor([list(m.checksum) for m in memories], dtype=torch.uint8),
         sentences=torch.tensor([size for m in memories for size in m.sentences], dtype=torch.int16),
         owners=torch.tensor([i for i, m in enumerate(memories) for _ in m.sentences], dtype=torch.int32),
-        gists=gists,
-        gist_scales=scales,
+        gists=torch.from_numpy(gists.vectors),
+        gist_scales=torch.from_numpy(gists.scales),
+        gist_words=torch.from_numpy(gists.words.view(np.int64)),
     )

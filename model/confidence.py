@@ -1,0 +1,34 @@
+"""How sure an answer is: a logistic function of what reading and recall say, fitted by ``bench/calibrate.py``.
+
+The reader's own probability does not know how well the recitations fit the question, and so is too sure of answers to questions
+about things that were never read.
+"""
+
+import math
+from dataclasses import dataclass
+
+__all__ = ["Signs", "confidence_of"]
+
+
+@dataclass(frozen=True)
+class Signs:
+    """What tells right answers from wrong ones."""
+
+    logit: float  # of the reader's probability among all answers and nothing
+    score: float  # of the answer above nothing, in logits
+    lead: float  # log ratio of the reader's probability to the next answer's
+    fit: float  # of the best sentence in memory to the question, see ``recall.fit``
+    here: float  # of the answer's sentence, or how strongly others brought it to mind
+
+    def values(self) -> tuple[float, ...]:
+        return self.logit, self.score, self.lead, self.fit, self.here
+
+
+BIAS = -3.374
+WEIGHTS = (0.284, 0.231, 0.121, -0.268, 2.622)
+
+
+def confidence_of(signs: Signs) -> float:
+    """Probability that the answer is right, word for word."""
+    total = BIAS + sum(weight * value for weight, value in zip(WEIGHTS, signs.values(), strict=True))
+    return 1 / (1 + math.exp(-max(-50.0, min(50.0, total))))
