@@ -63,7 +63,7 @@ GIST_STORIES = 3
 NOISY = ("squad_train_silver", "numbers")
 ABSURD = 6.0
 """Nats above which a noisy example's loss is not counted."""
-INVENTED = {"stories": 4_000, "babi": 6_000, "identifiers": 3_000, "numbers": 3_000, "broken": 2_000}
+INVENTED = {"stories": 8_000, "babi": 12_000, "identifiers": 3_000, "numbers": 3_000, "broken": 2_000}
 """Invented questions of a round, made anew each time, but for numbers and broken text."""
 
 SHARES = {  # how often an example of each source is taken in one round
@@ -626,7 +626,9 @@ def train(data: Path, babi: Path, text: Path, development: Path, checkpoint: Pat
     rng = random.Random(step)
     spans = [e for name, es in sources.items() for e in es if e.spans and e.first < LONGEST_PASSAGE - 2 and SHARES[name] >= 0.5]
     fillers = [s for p in others for s in re.findall(r"(?<=[.!?] )[A-Z][^.!?]{20,150}[.!?]", p.text)]
-    known = [story for _, story in babi_stories(babi, held_out=False)]
+    known: dict[int, list[Story]] = defaultdict(list)
+    for babi_task, story in babi_stories(babi, held_out=False):
+        known[babi_task].append(story)
     invent = Inventor([p.text for p in others], known, fillers, data, rng)
     queue: list[list[Group]] = []
     pending: list[Example | Story] = []
@@ -674,7 +676,7 @@ def train(data: Path, babi: Path, text: Path, development: Path, checkpoint: Pat
 class Inventor:
     """Makes a round's invented questions, and the reading groups of all questions."""
 
-    def __init__(self, texts: list[str], known: list[Story], fillers: list[str], data: Path, rng: random.Random):
+    def __init__(self, texts: list[str], known: dict[int, list[Story]], fillers: list[str], data: Path, rng: random.Random):
         self.texts, self.known, self.fillers, self.rng = texts, known, fillers, rng
         self.numbers = prepare(numbers(texts, INVENTED["numbers"], rng), noisy=True)
         whole = [r for r in read_jsonl(data / "squad11.jsonl.gz") if r["answer_start"][0] >= 0]
@@ -688,10 +690,10 @@ class Inventor:
         return everything
 
     def story(self, longest: int = 300) -> Story:
-        """Invented or bAbI's, in their shares, with ``longest`` facts at most."""
+        """Invented or bAbI's, in their shares and each task as often, with ``longest`` facts at most."""
         while True:
             invented = self.rng.random() * (INVENTED["stories"] + INVENTED["babi"]) < INVENTED["stories"]
-            story = invent_story(self.rng) if invented else self.rng.choice(self.known)
+            story = invent_story(self.rng) if invented else self.rng.choice(self.known[self.rng.choice(list(self.known))])
             if len(story.facts) <= longest:
                 return story
 
