@@ -32,8 +32,8 @@ def sentence_spans(text: str) -> list[tuple[int, int]]:
         end = match.end()
         goes_on = ABBREVIATION.search(text[max(start, end - LONGEST_ABBREVIATION) : end])
         if not goes_on and len(list(islice(WORD.finditer(text, start, end), FEWEST))) == FEWEST:
-            spans.append((start, match.end()))
-            start = match.end()
+            spans.append((start, end))
+            start = end
     if start < len(text):
         spans.append((start, len(text)))
     return spans

@@ -415,6 +415,14 @@ def question_means(core: Core, questions: Sequence[Sequence[int]]) -> Tensor:
     return core.means(*question_rows(questions))
 
 
+def drift(teacher: Core, asked: Sequence[Sequence[int]], ids: Tensor, belongs: Tensor, gists: Tensor) -> Tensor:
+    """How far the gists [q + s, g] of questions and sentences are from the teacher's: one minus the mean cosine."""
+    with torch.no_grad():
+        questions = question_gists(teacher, asked)
+        anchors = torch.cat([questions, teacher.gists(ids, belongs, len(gists) - len(questions))])
+    return 1 - (gists * anchors).sum(-1).mean()
+
+
 def story_gist_loss(core: Core, teacher: Core, stories: list[Story], fillers: list[str], rng: random.Random) -> Tensor:
     """Facts about those whom a question and its answer mention, against the text that the facts are scattered in.
 
@@ -433,9 +441,7 @@ def story_gist_loss(core: Core, teacher: Core, stories: list[Story], fillers: li
     asked = [tokens(story.question) for story in stories]
     ids, numbers = stack(rows, PAD), stack(belongs, -1)
     questions, sentences = question_gists(core, asked), core.gists(ids, numbers, len(owner))
-    with torch.no_grad():
-        anchors = torch.cat([question_gists(teacher, asked), teacher.gists(ids, numbers, len(owner))])
-    away = 1 - (torch.cat([questions, sentences]) * anchors).sum(-1).mean()
+    away = drift(teacher, asked, ids, numbers, torch.cat([questions, sentences]))
     is_fact = torch.zeros(len(owner), dtype=torch.bool)
     is_fact[place] = True
     losses = []
@@ -461,9 +467,7 @@ def gist_loss(core: Core, teacher: Core, examples: list[Example]) -> Tensor:
     scores = questions @ sentences.mT / TEMPERATURE
     same = right_row[:, None] == owner[None, :]
     passage = scores.logsumexp(1) - scores.masked_fill(~same, -torch.inf).logsumexp(1)
-    with torch.no_grad():
-        anchors = torch.cat([question_gists(teacher, asked), teacher.gists(ids, belongs, len(owner))])
-    away = 1 - (torch.cat([questions, sentences]) * anchors).sum(-1).mean()
+    away = drift(teacher, asked, ids, belongs, torch.cat([questions, sentences]))
     return 0.5 * F.cross_entropy(scores, right) + 0.5 * passage.mean() + ANCHOR * away
 
 

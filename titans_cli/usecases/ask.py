@@ -204,12 +204,10 @@ class Assistant:
         others = max((other.confidence for other in readings[1:]), default=0.0)
         first = int(np.searchsorted(self.index.owners, run.first))
         brought = {woken.sentence: woken.score for woken in awake.woken}
-        fits = [max(float(awake.fits[first + i]), brought.get(first + i, -math.inf)) for i in range(len(run.sentences))]
-        here = (
-            max(fits)
-            if reading.kind is not None
-            else next(fit for sentence, fit in zip(run.sentences, fits, strict=True) if reading.end <= sentence.end)
-        )
+        fits = [
+            (end, max(fit, brought.get(sentence, -math.inf))) for sentence, (end, fit) in enumerate(self.fits_of(run, awake.fits), first)
+        ]
+        here = next(fit for end, fit in fits if reading.end <= end) if reading.kind is None else max(fit for _, fit in fits)
         lead = math.log(best / max(1e-9, others))
         return Signs(math.log(best / (1 - best)), reading.score, lead, float(awake.fits.max()), here)
 
