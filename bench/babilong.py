@@ -13,8 +13,8 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
-from common import RESULTS, report
-from haystack import Haystack, draw_heat_map, memorize, parse_length, print_heat_map, shuffled_texts
+from common import RESULTS, memorize, parse_length, report
+from haystack import Haystack, draw_heat_map, print_heat_map, shuffled_texts
 
 from model.training.invented import Story, babi_stories
 from titans_cli.models import Models
@@ -47,13 +47,13 @@ def ask(story: Story, haystack: Haystack, home: Path, models: Models, rng: rando
     begun = time.monotonic()
     awake = assistant.awaken(story.question)
     answer = assistant.read(story.question, awake, begun)
-    seconds = time.monotonic() - begun
     recited = " ".join(run.text for run in awake.recitations)
     found = [fact in recited for fact in story.facts]
     haystack.take_out(changed)
     ingest(home, models, changed, Silent())
     facts = {
-        "question": story.question, "right": story.answer, "said": answer.answer, "confidence": answer.confidence, "seconds": seconds,
+        "question": story.question, "right": story.answer, "said": answer.answer, "confidence": answer.confidence,
+        "seconds": answer.elapsed_ms / 1000,
         "facts found": statistics.mean(found), "support found": all(found[i] for i in story.support), "runs": len(awake.recitations),
     }  # fmt: skip
     return story.answer.lower() in (answer.answer or "").lower().split(), facts

@@ -1,15 +1,19 @@
-"""What the benchmark scripts share: texts, tables, JSON."""
+"""What the benchmark scripts share: sizes, ingest, tables, JSON."""
 
 import json
 import os
 import platform
+import resource
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import torch
 from rich.console import Console
 from rich.table import Table
 
-__all__ = ["RESULTS", "report"]
+__all__ = ["RESULTS", "memorize", "parse_length", "report"]
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -31,3 +35,21 @@ def report(name: str, rows: list[dict], **facts: object) -> None:
         console.print(f"{key}: {value}", highlight=False)
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.json").write_text(json.dumps({"machine": machine(), **facts, "rows": rows}, indent=1) + "\n")
+
+
+def parse_length(text: str) -> int:
+    """4K, 1M and the like: thousands and millions of tokens."""
+    factor = {"K": 1_000, "M": 1_000_000}.get(text[-1].upper())
+    return int(float(text[:-1]) * factor) if factor else int(text)
+
+
+def memorize(path: Path, home: Path) -> dict:
+    """``titans ingest`` in a process of its own; what it said, its seconds and peak memory."""
+    begun = time.monotonic()
+    command = [sys.executable, "-m", "titans_cli", "ingest", str(path), "--home", str(home)]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    return {
+        "ingest": done.stdout.strip(),
+        "seconds": time.monotonic() - begun,
+        "peak RAM MiB": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024,
+    }

@@ -14,11 +14,8 @@ import gzip
 import json
 import random
 import re
-import resource
 import sqlite3
 import statistics
-import subprocess
-import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -26,8 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from common import RESULTS, report
-from haystack import parse_length
+from common import RESULTS, memorize, parse_length, report
 
 from ingest.sentences import sentence_spans
 from model import Gists, Passage, encode_question, load_tokenizer, read_answers, sentence_gists
@@ -230,21 +226,11 @@ def measure(name: str, answer: Pipeline, records: list[dict], impossible: list[d
 
 
 def ingest(documents: Path, home: Path) -> dict:
-    """Memorize in a process of its own; its speed and peak memory."""
+    """Memorize, unless this was done before; its speed and peak memory."""
     kept = home.with_name(f"{home.name}.json")
-    if (home / "titans.db").exists() and kept.exists():
-        return json.loads(kept.read_text())
-    begun = time.monotonic()
-    done = subprocess.run(
-        [sys.executable, "-m", "titans_cli", "ingest", str(documents), "--home", str(home)], check=True, stdout=subprocess.PIPE, text=True
-    )
-    facts = {
-        "ingest": done.stdout.strip(),
-        "seconds": time.monotonic() - begun,
-        "peak RAM MiB": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024,
-    }
-    kept.write_text(json.dumps(facts))
-    return facts
+    if not ((home / "titans.db").exists() and kept.exists()):
+        kept.write_text(json.dumps(memorize(documents, home)))
+    return json.loads(kept.read_text())
 
 
 def read_questions(path: Path | None) -> list[dict]:

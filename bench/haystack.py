@@ -2,8 +2,6 @@
 
 import random
 import re
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +10,7 @@ from rich.text import Text
 
 from model import load_tokenizer
 
-__all__ = ["Haystack", "draw_heat_map", "memorize", "parse_length", "print_heat_map"]
+__all__ = ["Haystack", "draw_heat_map", "print_heat_map"]
 
 FILE_CHARACTERS = 8_000
 """About 2,000 tokens in a file, so that only few files change when facts are put in."""
@@ -76,17 +74,6 @@ def sentence_end(text: str, at: int) -> int:
     """The first end of a sentence from ``at`` on, else the last before it, else the start."""
     ends = [match.end() for match in re.finditer(r"[.!?](?=\s)", text)]
     return next((end for end in ends if end >= at), ends[-1] if ends else 0)
-
-
-def memorize(path: Path, home: Path) -> None:
-    """``titans ingest`` in a process of its own."""
-    subprocess.run([sys.executable, "-m", "titans_cli", "ingest", str(path), "--home", str(home)], check=True, stdout=subprocess.DEVNULL)
-
-
-def parse_length(text: str) -> int:
-    """4K, 1M and the like: thousands and millions of tokens."""
-    factor = {"K": 1_000, "M": 1_000_000}.get(text[-1].upper())
-    return int(float(text[:-1]) * factor) if factor else int(text)
 
 
 def colour(share: float) -> str:

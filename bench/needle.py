@@ -17,8 +17,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from common import RESULTS, report
-from haystack import Haystack, draw_heat_map, memorize, parse_length, print_heat_map, shuffled_texts
+from common import RESULTS, memorize, parse_length, report
+from haystack import Haystack, draw_heat_map, print_heat_map, shuffled_texts
 
 from titans_cli.models import Models
 from titans_cli.usecases.ask import Assistant

@@ -4,7 +4,7 @@ from model.confidence import Signs, confidence_of
 from model.core import NO, YES, Core, load_core
 from model.errors import MemorizeError, ModelError, WeightsError
 from model.memorizer import Memorizer, load_memorizer
-from model.reading import Passage, Reading, read_answer, read_answers
+from model.reading import Passage, Reading, read_answers
 from model.recall import Gists, Question, Woken, associate, encode_question, fit, select, sentence_gists
 from model.runtime import choose_device
 from model.tokenizer import load_tokenizer
@@ -36,7 +36,6 @@ __all__ = [
     "load_memorizer",
     "load_tokenizer",
     "memorize",
-    "read_answer",
     "read_answers",
     "recite",
     "select",

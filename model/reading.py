@@ -13,7 +13,7 @@ from torch import Tensor
 from model.core import NO, NOTHING, PAD, SEPARATOR, START, YES, Core, stack, wordpieces
 from model.runtime import reduced_precision
 
-__all__ = ["Passage", "Reading", "read_answer", "read_answers"]
+__all__ = ["Passage", "Reading", "read_answers"]
 
 WINDOW = 320
 """Most tokens of a window; training used the same."""
@@ -165,11 +165,6 @@ def read_answers(core: Core, question: str, passages: Sequence[Passage], sentenc
         best = max(group, key=lambda reading: reading.score)
         answers.append(replace(best, score=score.item(), confidence=(score - total).exp().clamp(max=1).item()))
     return sorted(answers, key=lambda reading: -reading.score)
-
-
-def read_answer(core: Core, question: str, passages: Sequence[Passage], sentences: Sequence[Passage] = ()) -> Reading | None:
-    """The best of ``read_answers``, or None."""
-    return next(iter(read_answers(core, question, passages, sentences)), None)
 
 
 def normal(text: str) -> str:

@@ -12,19 +12,32 @@ __all__ = ["export", "resume", "save"]
 
 
 def save(
-    checkpoint: Path, model: nn.Module, config: CoreConfig | MemorizerConfig, optimiser: torch.optim.Optimizer, step: int, seconds: float
+    checkpoint: Path,
+    model: nn.Module,
+    config: CoreConfig | MemorizerConfig,
+    optimiser: torch.optim.Optimizer,
+    step: int,
+    seconds: float,
+    helper: nn.Module | None = None,
 ) -> None:
-    """Write everything that ``resume`` needs; a run killed meanwhile leaves the checkpoint before it."""
+    """Write everything that ``resume`` needs; a run killed meanwhile leaves the checkpoint before it.
+
+    A ``helper`` is a network that only training needs.
+    """
     state = {"model": model.state_dict(), "optimiser": optimiser.state_dict(), "step": step, "seconds": seconds}
+    if helper is not None:
+        state["helper"] = helper.state_dict()
     part = checkpoint.with_suffix(".part")
     torch.save({**state, "config": config.as_dict()}, part)
     part.replace(checkpoint)
 
 
-def resume(checkpoint: Path, model: nn.Module, optimiser: torch.optim.Optimizer) -> tuple[int, float]:
+def resume(checkpoint: Path, model: nn.Module, optimiser: torch.optim.Optimizer, helper: nn.Module | None = None) -> tuple[int, float]:
     """Load the checkpoint; returns its step and seconds."""
     saved = torch.load(checkpoint, weights_only=True)
     model.load_state_dict(saved["model"])
+    if helper is not None:
+        helper.load_state_dict(saved["helper"])
     optimiser.load_state_dict(saved["optimiser"])
     return saved["step"], saved["seconds"]
 

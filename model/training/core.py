@@ -40,6 +40,7 @@ from model.training.checkpoint import export, resume, save
 from model.training.corpus import PROSE, load_texts
 from model.training.invented import NAMES, PLACES, THINGS, Story, babi_stories, break_text, identifiers, invent_story, numbers
 from model.training.scoring import best, exact_match, f1
+from model.training.tracking import SUPPORT, Tracker, track
 from model.weights_file import load_weights
 
 __all__ = ["train"]
@@ -61,9 +62,11 @@ ANCHOR = 8.0
 GIST_BATCH = 20
 GIST_STORIES = 3
 NOISY = ("squad_train_silver", "numbers")
+TRACKING = 0.7
+"""Weight of a story's links beside its answer."""
 ABSURD = 6.0
 """Nats above which a noisy example's loss is not counted."""
-INVENTED = {"stories": 8_000, "babi": 12_000, "identifiers": 3_000, "numbers": 3_000, "broken": 2_000}
+INVENTED = {"stories": 40_000, "babi": 16_000, "identifiers": 3_000, "numbers": 3_000, "broken": 2_000}
 """Invented questions of a round, made anew each time, but for numbers and broken text."""
 
 SHARES = {  # how often an example of each source is taken in one round
@@ -247,6 +250,8 @@ class Group:
     spans: tuple[tuple[int, int, int], ...]
     kind: int | None = None
     noisy: bool = False
+    links: tuple[tuple[int, int, tuple[int, ...]], ...] = ()
+    """Of a story: relation, from token, to tokens, see ``tracking.py``."""
 
     @property
     def longest(self) -> int:
@@ -322,20 +327,34 @@ def story_group(story: Story, fillers: list[str], rng: random.Random) -> Group:
         if room < 0:
             break
         kept.add(i)
-    pieces = [(story.facts[i], i in story.support) for i in sorted(kept)]
+    pieces: list[tuple[str, int | None]] = [(story.facts[i], i) for i in sorted(kept)]
     for filler in fillers:
         room -= min(len(tokens(filler)), LONGEST_SENTENCE) + 1
         if room < 0:
             break
-        pieces.insert(rng.randint(0, len(pieces)), (filler, False))
+        pieces.insert(rng.randint(0, len(pieces)), (filler, None))
     window, starts = make_window([list(tokens(text)[:LONGEST_SENTENCE]) for text, _ in pieces], list(tokens(story.question)))
     answer = list(tokens(story.answer))
+    place = {fact: at for (_, fact), at in zip(pieces, starts, strict=True) if fact is not None}
     spans = []
-    for (text, supports), at in zip(pieces, starts, strict=True):
-        ids = list(tokens(text))
-        if supports:
-            spans += [(0, at + i, at + i + len(answer) - 1) for i in range(len(ids)) if ids[i : i + len(answer)] == answer]
-    return Group([window], tuple(spans))
+    for fact in story.support:
+        ids = list(tokens(story.facts[fact]))
+        at = place[fact]
+        spans += [(0, at + i, at + i + len(answer) - 1) for i in range(len(ids)) if ids[i : i + len(answer)] == answer]
+    return Group([window], tuple(spans), links=story_links(story, place))
+
+
+def story_links(story: Story, place: dict[int, int]) -> tuple[tuple[int, int, tuple[int, ...]], ...]:
+    """The story's links between tokens of its window, of the facts that are there; ``place`` is each one's first token."""
+
+    def token(fact: int, word: str) -> int:
+        return place[fact] + tokens(story.facts[fact]).index(tokens(word)[0])
+
+    links: list[tuple[int, int, tuple[int, ...]]] = [(SUPPORT, 0, tuple(place[fact] for fact in story.support))]
+    for relation, origin, targets in track(story.facts):
+        if origin[0] in place and all(fact in place for fact, _ in targets):
+            links.append((relation, token(*origin), tuple(token(*target) for target in targets) or (0,)))
+    return tuple(links)
 
 
 def words(text: str) -> set[str]:
@@ -348,10 +367,14 @@ def mentioned(story: Story) -> set[str]:
     return {name.lower() for name in (*NAMES, *THINGS)} & said or set(PLACES) & said
 
 
-def reading_loss(core: Core, groups: list[Group]) -> Tensor:
-    """Minus the log-probability of the answer among those of all the question's windows and nothing, mean over questions."""
+def reading_loss(core: Core, tracker: Tracker, groups: list[Group]) -> Tensor:
+    """Minus the log-probability of the answer among those of all the question's windows and nothing, mean over questions.
+
+    The links of stories count too.
+    """
     windows = [w for g in groups for w in g.windows]
-    start, end = core.read(stack([w.ids for w in windows], PAD), stack([w.kinds for w in windows], 0))
+    ids = stack([w.ids for w in windows], PAD)
+    start, end = core.read(ids, stack([w.kinds for w in windows], 0))
     nothing = (start[:, NOTHING] + end[:, NOTHING])[:, None]
     said = torch.stack([start[:, kind] + end[:, kind] for kind in (YES, NO)], 1) - nothing
     inner = slice(core.config.persistent, None)
@@ -370,7 +393,10 @@ def reading_loss(core: Core, groups: list[Group]) -> Tensor:
             loss = total if g.kind == NOTHING else total - said[first : first + len(g.windows), g.kind - YES].logsumexp(0)
         losses.append(loss * 0 if g.noisy and loss > ABSURD else loss)
         first += len(g.windows)
-    return torch.stack(losses).mean()
+    loss = torch.stack(losses).mean()
+    links = [g.links if i == 0 else () for g in groups for i in range(len(g.windows))]
+    share = sum(bool(g.links) for g in groups) / len(groups)
+    return loss + TRACKING * share * tracker.loss(links, ids != PAD, core.config.persistent) if share else loss
 
 
 def sentence_rows(passages: list[Passage]) -> tuple[list[list[int]], list[list[int]], list[int]]:
@@ -619,12 +645,14 @@ def train(data: Path, babi: Path, text: Path, development: Path, checkpoint: Pat
     for network in (core, teacher):
         if network is teacher or "condense.weight" in fresh:
             network.condense.weight.data.copy_(directions)
+    tracker = Tracker(core)
     new = [p for name, p in core.named_parameters() if name in fresh - {"condense.weight"}]
     old = [p for p in core.parameters() if not any(p is n for n in new)]
+    new += tracker.parameters()
     optimiser = torch.optim.AdamW([{"params": old, "factor": 1.0}, {"params": new, "factor": 5.0}], lr=rate, weight_decay=0.01, fused=True)
     step, used = 0, 0.0
     if checkpoint.exists():
-        step, used = resume(checkpoint, core, optimiser)
+        step, used = resume(checkpoint, core, optimiser, tracker)
     else:
         print(json.dumps({"step": 0, **evaluate(core, development, babi)}), flush=True)
     rng = random.Random(step)
@@ -650,7 +678,7 @@ def train(data: Path, babi: Path, text: Path, development: Path, checkpoint: Pat
             queue = batches(invent.groups(some, library), rng)
         with torch.autocast("cpu", torch.bfloat16):
             if task == "read":
-                loss = reading_loss(core, batch := queue.pop())
+                loss = reading_loss(core, tracker, batch := queue.pop())
                 seen += sum(len(w.ids) for g in batch for w in g.windows)
             elif task == "gist":
                 loss = gist_loss(core, teacher, rng.sample(spans, GIST_BATCH))
@@ -672,8 +700,8 @@ def train(data: Path, babi: Path, text: Path, development: Path, checkpoint: Pat
             saved_at = used
             shown = ", ".join(f"{name} {value:.3f}" for name, value in losses.items())
             print(f"step {step} {used / 60:.1f} min, {seen / 1e6:.2f} M tokens read, {shown}", flush=True)
-            save(checkpoint, core, config, optimiser, step, used)
-    save(checkpoint, core, config, optimiser, step, used)
+            save(checkpoint, core, config, optimiser, step, used, tracker)
+    save(checkpoint, core, config, optimiser, step, used, tracker)
     print(json.dumps({"step": step, **evaluate(core, development, babi, 791)}), flush=True)
 
 

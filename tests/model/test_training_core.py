@@ -23,6 +23,7 @@ from model.training.core import (
     tokens,
 )  # fmt: skip
 from model.training.invented import NAMES, Story, invent_story
+from model.training.tracking import Tracker
 
 TEXT = "The mill was built in 1702 by a miller called Anna Berg. It burned down twice and was rebuilt each time. "
 OTHERS = [
@@ -147,7 +148,7 @@ def test_loss_is_one_softmax_over_all_windows_and_nothing():
         (Group(windows, (), YES), torch.logaddexp(scores[0][YES], scores[1][YES])),
         (Group(windows, (), NOTHING), torch.tensor(0.0)),
     ):
-        assert math.isclose(reading_loss(core, [made]).item(), (total - score).item(), rel_tol=1e-4)
+        assert math.isclose(reading_loss(core, Tracker(core), [made]).item(), (total - score).item(), rel_tol=1e-4)
 
 
 def test_absurd_answers_of_noisy_sources_do_not_count():
@@ -156,7 +157,11 @@ def test_absurd_answers_of_noisy_sources_do_not_count():
     window = Window([101, 5, 6, 102, 9, 102], [0] * 4 + [1] * 2, [-1, 0, 0, -1, -1, -1])
     with torch.no_grad():
         core.span.weight *= 2_000
-        losses = [reading_loss(core, [Group([window], ((0, i, j),), noisy=noisy)]) for noisy in (False, True) for i, j in ((1, 1), (2, 2))]
+        losses = [
+            reading_loss(core, Tracker(core), [Group([window], ((0, i, j),), noisy=noisy)])
+            for noisy in (False, True)
+            for i, j in ((1, 1), (2, 2))
+        ]
     certain, absurd = sorted(losses[:2])
     assert absurd > ABSURD
     assert sorted(losses[2:]) == [0, certain if certain <= ABSURD else 0]

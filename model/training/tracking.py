@@ -1,0 +1,112 @@
+"""Where everybody and everything is after each fact of a story, as links between words that a reader is also trained to draw.
+
+A story asks one question but tells dozens of such facts about itself. Drawing them from the states of a layer below the last
+teaches what the question needs (an auxiliary loss as in Hu et al. 2019's strong supervision of evidence, but at every word).
+"""
+
+# b window · t token · r relation · k feature of a link
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from model.core import Core
+from model.training.invented import GAVE, LEFT, TOOK, WENT
+
+__all__ = ["RELATIONS", "Link", "Tracker", "track"]
+
+RELATIONS = ("place", "thing's place", "holder", "carried", "place before", "support")
+"""From a person, a thing or a place to the word that tells; from the window's first token to the facts that answer."""
+PLACE, THINGS_PLACE, HOLDER, CARRIED, BEFORE, SUPPORT = range(len(RELATIONS))
+FEATURES = 64
+
+Word = tuple[int, str]
+"""Number of a fact, and one of its words."""
+Link = tuple[int, Word, tuple[Word, ...]]
+"""Relation, from where, to where; to nowhere when nothing is carried."""
+
+MOVE = re.compile(rf"(\w+) (?:{'|'.join(WENT)}) the (\w+)")
+TAKE = re.compile(rf"(\w+) (?:{'|'.join(TOOK)}) the (\w+)")
+LEAVE = re.compile(rf"(\w+) (?:{'|'.join(LEFT)}) the (\w+)")
+GIVE = re.compile(rf"(\w+) (?:{'|'.join(GAVE)}) the (\w+) to (\w+)")
+
+
+def track(facts: Sequence[str]) -> list[Link]:
+    """Links between the words of a story's facts; facts of other kinds are passed over."""
+    where: dict[str, Word] = {}  # of a person
+    held: dict[str, tuple[str, Word]] = {}  # of a thing: its holder, and where that was told
+    links: list[Link] = []
+
+    def has(person: str, thing: str, number: int) -> None:
+        if person in where:
+            links.append((THINGS_PLACE, (number, thing), (where[person],)))
+
+    for number, fact in enumerate(facts):
+        if told := MOVE.match(fact):
+            person, place = told.groups()
+            here = (number, place)
+            if person in where:
+                links.append((BEFORE, here, (where[person],)))
+            where[person] = here
+            links.append((CARRIED, here, tuple(word for holder, word in held.values() if holder == person)))
+        elif told := GIVE.match(fact):
+            _, thing, receiver = told.groups()
+            links.append((HOLDER, (number, thing), ((number, receiver),)))
+            held[thing] = (receiver, (number, thing))
+            has(receiver, thing, number)
+        elif told := TAKE.match(fact):
+            person, thing = told.groups()
+            links.append((HOLDER, (number, thing), ((number, person),)))
+            held[thing] = (person, (number, thing))
+            has(person, thing, number)
+        elif told := LEAVE.match(fact):
+            person, thing = told.groups()
+            has(person, thing, number)
+            held.pop(thing, None)
+        if told and told[1] in where:
+            links.append((PLACE, (number, told[1]), (where[told[1]],)))
+    return links
+
+
+class Tracker(nn.Module):
+    """Draws links from the states two thirds up the layers, support from the last; only training has it.
+
+    The core's states are kept from its last reading.
+    """
+
+    def __init__(self, core: Core):
+        super().__init__()
+        size = len(RELATIONS) * FEATURES
+        self.query = nn.Linear(core.config.width, size)
+        self.key = nn.Linear(core.config.width, size)
+        self.states: dict[str, Tensor] = {}
+        for name, layer in (("links", core.layers[len(core.layers) * 2 // 3 - 1]), ("support", core.layers[-1])):
+            layer.register_forward_hook(lambda _layer, _inputs, output, name=name: self.states.__setitem__(name, output))
+
+    def loss(self, links: Sequence[Sequence[tuple[int, int, tuple[int, ...]]]], valid: Tensor, shift: int) -> Tensor:
+        """Mean of minus the log-probabilities of each window's links (relation, from token, to tokens); ``valid`` [b, t].
+
+        Tokens are counted without the ``shift`` persistent ones in front.
+        """
+        total, count = torch.zeros(()), 0
+        by_relation: dict[int, list[tuple[int, int, tuple[int, ...]]]] = defaultdict(list)
+        for window, drawn in enumerate(links):
+            for relation, origin, targets in drawn:
+                by_relation[relation].append((window, origin, targets))
+        for relation, drawn in by_relation.items():
+            states = self.states["support" if relation == SUPPORT else "links"][:, shift:]
+            part = slice(relation * FEATURES, (relation + 1) * FEATURES)
+            query = nn.functional.linear(states, self.query.weight[part], self.query.bias[part])
+            key = nn.functional.linear(states, self.key.weight[part], self.key.bias[part])
+            windows, origins = torch.tensor([d[0] for d in drawn]), torch.tensor([d[1] for d in drawn])
+            scores = (query @ key.mT).float()[windows, origins] * FEATURES**-0.5
+            chances = scores.masked_fill(~valid[windows], -torch.inf).log_softmax(-1)
+            rows = torch.tensor([i for i, d in enumerate(drawn) for _ in d[2]])
+            targets = torch.tensor([target for d in drawn for target in d[2]])
+            shares = torch.tensor([1 / len(d[2]) for d in drawn for _ in d[2]])
+            total = total - (chances[rows, targets] * shares).sum()
+            count += len(drawn)
+        return total / max(1, count)
