@@ -24,8 +24,8 @@ class Signs:
         return self.logit, self.score, self.lead, self.fit, self.here
 
 
-BIAS = -3.374
-WEIGHTS = (0.284, 0.231, 0.121, -0.268, 2.622)
+BIAS = -1.579
+WEIGHTS = (0.897, 0.116, -0.503, -0.177, 1.478)
 
 
 def confidence_of(signs: Signs) -> float:
