@@ -71,7 +71,8 @@ def tell(name: str, rows: list[dict], sure: list[float]) -> dict:
     line["error, answerable"] = calibration_error(*zip(*answerable, strict=True))
     line["least for 95 % of the right"] = least
     for kind in ("answerable", "unanswerable", "never read"):
-        line[f"{kind} refused %"] = 100 * statistics.mean(c < least for c, row in zip(sure, rows, strict=True) if row["kind"] == kind)
+        refused = [c < least for c, row in zip(sure, rows, strict=True) if row["kind"] == kind]
+        line[f"{kind} refused %"] = 100 * statistics.mean(refused) if refused else float("nan")
     return line
 
 
@@ -94,11 +95,15 @@ def main() -> None:
         rows += gather(assistant, random.Random(6).sample(records, min(count, len(records))), kind)
     titles = sorted({row["title"] for row in rows})
     random.Random(1).shuffle(titles)
-    parts = [set(titles[number::FOLDS]) for number in range(FOLDS)]
-    folds = [fit([row for row in rows if row["title"] not in part]) for part in parts]
-    held_out = [c for row in rows for part, w in zip(parts, folds, strict=True) if row["title"] in part for c in confidences([row], w)]
+    told: list[dict] = []
+    held_out: list[float] = []
+    for number in range(FOLDS):
+        part = set(titles[number::FOLDS])
+        inside = [row for row in rows if row["title"] in part]
+        told += inside
+        held_out += confidences(inside, fit([row for row in rows if row["title"] not in part]))
     weights = fit(rows)
-    lines = [tell(name, rows, sure) for name, sure in (("held out", held_out), ("fitted to all", confidences(rows, weights)))]
+    lines = [tell("held out", told, held_out), tell("fitted to all", rows, confidences(rows, weights))]
     report("calibrate", lines, asked=rows, bias=f"{weights[-1]:.3f}", weights=tuple(round(w, 3) for w in weights[:-1].tolist()))
 
 

@@ -44,7 +44,7 @@ def parse_length(text: str) -> int:
 
 
 def memorize(path: Path, home: Path) -> dict:
-    """``titans ingest`` in a process of its own; what it said, its seconds and peak memory."""
+    """``titans ingest`` in a process of its own; what it said, its seconds, and the peak memory of the largest so far."""
     begun = time.monotonic()
     command = [sys.executable, "-m", "titans_cli", "ingest", str(path), "--home", str(home)]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)

@@ -23,7 +23,7 @@ import statistics
 import time
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -40,7 +40,7 @@ from model.training.checkpoint import export, resume, save
 from model.training.corpus import PROSE, load_texts
 from model.training.invented import NAMES, PLACES, THINGS, Story, babi_stories, break_text, identifiers, invent_story, numbers
 from model.training.scoring import best, exact_match, f1
-from model.training.tracking import SUPPORT, Tracker, track
+from model.training.tracking import SUPPORT, TokenLink, Tracker, track
 from model.weights_file import load_weights
 
 __all__ = ["train"]
@@ -235,11 +235,12 @@ class Library:
 
 @dataclass(frozen=True)
 class Window:
-    """One reading window's ids, kinds and pieces (number of the piece of each token, −1 for none)."""
+    """One reading window's ids, kinds and pieces (number of the piece of each token, −1 for none), and a story's links."""
 
     ids: list[int]
     kinds: list[int]
     pieces: list[int]
+    links: tuple[TokenLink, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -250,8 +251,6 @@ class Group:
     spans: tuple[tuple[int, int, int], ...]
     kind: int | None = None
     noisy: bool = False
-    links: tuple[tuple[int, int, tuple[int, ...]], ...] = ()
-    """Of a story: relation, from token, to tokens, see ``tracking.py``."""
 
     @property
     def longest(self) -> int:
@@ -341,16 +340,16 @@ def story_group(story: Story, fillers: list[str], rng: random.Random) -> Group:
         ids = list(tokens(story.facts[fact]))
         at = place[fact]
         spans += [(0, at + i, at + i + len(answer) - 1) for i in range(len(ids)) if ids[i : i + len(answer)] == answer]
-    return Group([window], tuple(spans), links=story_links(story, place))
+    return Group([replace(window, links=story_links(story, place))], tuple(spans))
 
 
-def story_links(story: Story, place: dict[int, int]) -> tuple[tuple[int, int, tuple[int, ...]], ...]:
+def story_links(story: Story, place: dict[int, int]) -> tuple[TokenLink, ...]:
     """The story's links between tokens of its window, of the facts that are there; ``place`` is each one's first token."""
 
     def token(fact: int, word: str) -> int:
         return place[fact] + tokens(story.facts[fact]).index(tokens(word)[0])
 
-    links: list[tuple[int, int, tuple[int, ...]]] = [(SUPPORT, 0, tuple(place[fact] for fact in story.support))]
+    links: list[TokenLink] = [(SUPPORT, 0, tuple(place[fact] for fact in story.support))]
     for relation, origin, targets in track(story.facts):
         if origin[0] in place and all(fact in place for fact, _ in targets):
             links.append((relation, token(*origin), tuple(token(*target) for target in targets) or (0,)))
@@ -393,10 +392,9 @@ def reading_loss(core: Core, tracker: Tracker, groups: list[Group]) -> Tensor:
             loss = total if g.kind == NOTHING else total - said[first : first + len(g.windows), g.kind - YES].logsumexp(0)
         losses.append(loss * 0 if g.noisy and loss > ABSURD else loss)
         first += len(g.windows)
-    loss = torch.stack(losses).mean()
-    links = [g.links if i == 0 else () for g in groups for i in range(len(g.windows))]
-    share = sum(bool(g.links) for g in groups) / len(groups)
-    return loss + TRACKING * share * tracker.loss(links, ids != PAD, core.config.persistent) if share else loss
+    links = [w.links for w in windows]
+    share = sum(map(bool, links)) / len(groups)
+    return torch.stack(losses).mean() + TRACKING * share * tracker.loss(links, ids != PAD, core.config.persistent)
 
 
 def sentence_rows(passages: list[Passage]) -> tuple[list[list[int]], list[list[int]], list[int]]:

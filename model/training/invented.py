@@ -114,7 +114,7 @@ def invent_story(rng: random.Random) -> Story:
     people, places, things = (rng.sample(words, count) for words, count in ((NAMES, rng.randint(2, 5)), (PLACES, 6), (THINGS, 3)))
     for person in people:
         world.go(person, rng.choice(places))
-    for _ in range(2 + int(54 * rng.random() ** 1.5)):
+    for _ in range(2 + int(54 * rng.random() ** 1.5)):  # short ones more often: more stories in the same time
         step(world, rng.choice(people), people, places, things)
     return ask(world)
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from model.core import Core
 from model.training.invented import GAVE, LEFT, TOOK, WENT
 
-__all__ = ["RELATIONS", "Link", "Tracker", "track"]
+__all__ = ["RELATIONS", "Link", "TokenLink", "Tracker", "track"]
 
 RELATIONS = ("place", "thing's place", "holder", "carried", "place before", "support")
 """From a person, a thing or a place to the word that tells; from the window's first token to the facts that answer."""
@@ -27,6 +27,8 @@ Word = tuple[int, str]
 """Number of a fact, and one of its words."""
 Link = tuple[int, Word, tuple[Word, ...]]
 """Relation, from where, to where; to nowhere when nothing is carried."""
+TokenLink = tuple[int, int, tuple[int, ...]]
+"""The same between tokens of a window; what is carried points at the first token when it is nothing."""
 
 MOVE = re.compile(rf"(\w+) (?:{'|'.join(WENT)}) the (\w+)")
 TAKE = re.compile(rf"(\w+) (?:{'|'.join(TOOK)}) the (\w+)")
@@ -39,11 +41,6 @@ def track(facts: Sequence[str]) -> list[Link]:
     where: dict[str, Word] = {}  # of a person
     held: dict[str, tuple[str, Word]] = {}  # of a thing: its holder, and where that was told
     links: list[Link] = []
-
-    def has(person: str, thing: str, number: int) -> None:
-        if person in where:
-            links.append((THINGS_PLACE, (number, thing), (where[person],)))
-
     for number, fact in enumerate(facts):
         if told := MOVE.match(fact):
             person, place = told.groups()
@@ -52,20 +49,15 @@ def track(facts: Sequence[str]) -> list[Link]:
                 links.append((BEFORE, here, (where[person],)))
             where[person] = here
             links.append((CARRIED, here, tuple(word for holder, word in held.values() if holder == person)))
-        elif told := GIVE.match(fact):
-            _, thing, receiver = told.groups()
-            links.append((HOLDER, (number, thing), ((number, receiver),)))
-            held[thing] = (receiver, (number, thing))
-            has(receiver, thing, number)
-        elif told := TAKE.match(fact):
-            person, thing = told.groups()
-            links.append((HOLDER, (number, thing), ((number, person),)))
-            held[thing] = (person, (number, thing))
-            has(person, thing, number)
-        elif told := LEAVE.match(fact):
-            person, thing = told.groups()
-            has(person, thing, number)
-            held.pop(thing, None)
+        elif told := GIVE.match(fact) or TAKE.match(fact) or LEAVE.match(fact):
+            thing, person = told[2], told[3] if told.re is GIVE else told[1]
+            if told.re is LEAVE:
+                held.pop(thing, None)
+            else:
+                links.append((HOLDER, (number, thing), ((number, person),)))
+                held[thing] = (person, (number, thing))
+            if person in where:
+                links.append((THINGS_PLACE, (number, thing), (where[person],)))
         if told and told[1] in where:
             links.append((PLACE, (number, told[1]), (where[told[1]],)))
     return links
@@ -79,30 +71,25 @@ class Tracker(nn.Module):
 
     def __init__(self, core: Core):
         super().__init__()
-        size = len(RELATIONS) * FEATURES
-        self.query = nn.Linear(core.config.width, size)
-        self.key = nn.Linear(core.config.width, size)
+        self.query, self.key = (nn.ModuleList(nn.Linear(core.config.width, FEATURES) for _ in RELATIONS) for _ in range(2))
         self.states: dict[str, Tensor] = {}
         for name, layer in (("links", core.layers[len(core.layers) * 2 // 3 - 1]), ("support", core.layers[-1])):
             layer.register_forward_hook(lambda _layer, _inputs, output, name=name: self.states.__setitem__(name, output))
 
-    def loss(self, links: Sequence[Sequence[tuple[int, int, tuple[int, ...]]]], valid: Tensor, shift: int) -> Tensor:
+    def loss(self, links: Sequence[Sequence[TokenLink]], valid: Tensor, shift: int) -> Tensor:
         """Mean of minus the log-probabilities of each window's links (relation, from token, to tokens); ``valid`` [b, t].
 
         Tokens are counted without the ``shift`` persistent ones in front.
         """
         total, count = torch.zeros(()), 0
-        by_relation: dict[int, list[tuple[int, int, tuple[int, ...]]]] = defaultdict(list)
+        by_relation: dict[int, list[TokenLink]] = defaultdict(list)
         for window, drawn in enumerate(links):
             for relation, origin, targets in drawn:
                 by_relation[relation].append((window, origin, targets))
         for relation, drawn in by_relation.items():
             states = self.states["support" if relation == SUPPORT else "links"][:, shift:]
-            part = slice(relation * FEATURES, (relation + 1) * FEATURES)
-            query = nn.functional.linear(states, self.query.weight[part], self.query.bias[part])
-            key = nn.functional.linear(states, self.key.weight[part], self.key.bias[part])
             windows, origins = torch.tensor([d[0] for d in drawn]), torch.tensor([d[1] for d in drawn])
-            scores = (query @ key.mT).float()[windows, origins] * FEATURES**-0.5
+            scores = (self.query[relation](states) @ self.key[relation](states).mT).float()[windows, origins] * FEATURES**-0.5
             chances = scores.masked_fill(~valid[windows], -torch.inf).log_softmax(-1)
             rows = torch.tensor([i for i, d in enumerate(drawn) for _ in d[2]])
             targets = torch.tensor([target for d in drawn for target in d[2]])
