@@ -92,8 +92,8 @@ class Tracker(nn.Module):
             scores = (self.query[relation](states) @ self.key[relation](states).mT).float()[windows, origins] * FEATURES**-0.5
             chances = scores.masked_fill(~valid[windows], -torch.inf).log_softmax(-1)
             rows = torch.tensor([i for i, d in enumerate(drawn) for _ in d[2]])
-            targets = torch.tensor([target for d in drawn for target in d[2]])
+            ends = torch.tensor([target for d in drawn for target in d[2]])
             shares = torch.tensor([1 / len(d[2]) for d in drawn for _ in d[2]])
-            total = total - (chances[rows, targets] * shares).sum()
+            total = total - (chances[rows, ends] * shares).sum()
             count += len(drawn)
         return total / max(1, count)
