@@ -1,13 +1,13 @@
 """What needle.py and babilong.py share: long text cut into files, facts put between its sentences, heat maps."""
 
 import random
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
 
+from ingest.sentences import sentence_spans
 from model import load_tokenizer
 
 __all__ = ["Haystack", "draw_heat_map", "print_heat_map"]
@@ -72,7 +72,7 @@ class Haystack:
 
 def sentence_end(text: str, at: int) -> int:
     """The first end of a sentence from ``at`` on, else the last before it, else the start."""
-    ends = [match.end() for match in re.finditer(r"[.!?](?=\s)", text)]
+    ends = [after for _, after in sentence_spans(text)]
     return next((end for end in ends if end >= at), ends[-1] if ends else 0)
 
 

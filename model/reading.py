@@ -24,10 +24,13 @@ LONGEST_SENTENCE = 60
 OVERLAP = 48
 """Tokens that two windows share when one passage is longer than a window."""
 LONGEST_QUESTION = 64
-LONGEST_ANSWER = 30
+LONGEST_ANSWER = 40
+"""Tokens; an identifier of 36 characters has up to as many."""
 BATCH = 8
 PRIOR = 6.0
 """Logits that an answer gains for each point by which its sentence fits the question better, see ``recall.fit``."""
+FIRST_UNSPACED = "\u2e80"
+"""From here on are the scripts of East Asia."""
 SPANS = 20
 """Best spans of each window that are compared with those of others."""
 
@@ -156,6 +159,8 @@ def read_answers(core: Core, question: str, passages: Sequence[Passage], sentenc
             readings, everything = best_of_window(core.config.persistent, window, starts, ends)
             partition.append(everything)
             for reading in readings:
+                if reading.kind is None:
+                    reading = whole_words(texts[reading.passage], reading)
                 said = texts[reading.passage][reading.start : reading.end] if reading.kind is None else f" {reading.kind}"
                 same.setdefault(normal(said), []).append(reading)
     total = torch.cat(partition).logsumexp(0)
@@ -165,6 +170,21 @@ def read_answers(core: Core, question: str, passages: Sequence[Passage], sentenc
         best = max(group, key=lambda reading: reading.score)
         answers.append(replace(best, score=score.item(), confidence=(score - total).exp().clamp(max=1).item()))
     return sorted(answers, key=lambda reading: -reading.score)
+
+
+def whole_words(text: str, reading: Reading) -> Reading:
+    """The reading, no word of ``text`` cut: numbers and identifiers are of several tokens."""
+    start, end = reading.start, reading.end
+    while within_word(text, start):
+        start -= 1
+    while within_word(text, end):
+        end += 1
+    return replace(reading, start=start, end=end)
+
+
+def within_word(text: str, at: int) -> bool:
+    """Whether a word goes on from character ``at`` - 1 to ``at``; of scripts that part words by spaces."""
+    return 0 < at < len(text) and all(c.isalnum() and c < FIRST_UNSPACED for c in text[at - 1 : at + 1])
 
 
 def normal(text: str) -> str:

@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from model import Passage, load_core, read_answers, sentence_gists
+from model import Passage, Reading, load_core, read_answers, sentence_gists
 from model.config import CoreConfig
 from model.core import NO, PAD, SEPARATOR, START, Core, attention, stack, wordpieces
 from model.errors import WeightsError
-from model.reading import arrange, gather, pieces
+from model.reading import arrange, gather, pieces, whole_words
 from model.weights_file import load_network
 
 
@@ -110,6 +110,20 @@ def test_windows_cover_long_passages_with_overlap_and_keep_the_stream_order():
     windows = arrange(passages, 101)
     assert [p.passage for p in windows[0]] == [2, 1]
     assert all(sum(len(p.ids) + 1 for p in window) <= 101 for window in windows)
+
+
+def test_an_answer_never_cuts_a_word():
+    text = "Its key is dd933160-62cec7b3, said Zoë's son. 東京は日本の首都です"
+
+    def widened(said):
+        reading = whole_words(text, Reading(0, text.index(said), text.index(said) + len(said), None, 1.0, 0.5))
+        return text[reading.start : reading.end]
+
+    assert widened("933160-62cec") == "dd933160-62cec7b3"
+    assert widened("dd933160") == "dd933160"
+    assert widened("Zo") == "Zoë"
+    assert widened(" is ") == " is "
+    assert widened("東京") == "東京"
 
 
 def test_stack_pads():

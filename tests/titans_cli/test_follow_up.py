@@ -56,8 +56,16 @@ def test_all_is_answered_with_a_list_and_one_with_one():
         Reading(0, 0, 4, None, 5.0, 0.4),
         Reading(0, 2, 6, None, 4.0, 0.2),
         Reading(1, 0, 4, None, 4.5, 0.3),
-        Reading(2, 0, 4, None, 0.0, 0.01),
+        Reading(3, 0, 4, None, 2.0, 0.04),
+        Reading(2, 0, 4, None, 0.0, 0.004),  # an eighth of the one before, but too little beside the best
     ]
-    assert wanted("What are all the numbers?", readings) == [readings[0], readings[2]]
+    assert wanted("What are all the numbers?", readings) == [readings[0], readings[2], readings[3]]
     assert wanted("What is the number?", readings) == readings[:1]
     assert wanted("What are all the numbers?", []) == []
+
+
+def test_a_list_ends_where_confidence_drops():
+    from model import Reading
+
+    sure, next_best, unlikely = Reading(0, 0, 4, None, 5.0, 0.6), Reading(1, 0, 4, None, 4.0, 0.3), Reading(2, 0, 4, None, 1.0, 0.02)
+    assert wanted("List the numbers.", [sure, next_best, unlikely]) == [sure, next_best]

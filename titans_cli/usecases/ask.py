@@ -45,8 +45,10 @@ COPY = 0.9
 """Share of its sentences known from better recitations from which one is passed over."""
 LISTING = re.compile(r"\b(what|which|who|where|when|list|name|give)\b.*\b(all|every|each)\b|\b(list|name|enumerate) the\b", re.IGNORECASE)
 """Questions that ask for more than one thing."""
-LISTED = 0.15
+LISTED = 0.02
 """Share of the best answer's confidence that the others of a list need."""
+NEXT = 0.125
+"""Share of the confidence of the one before it that each of a list needs."""
 MIN_CONFIDENCE = 0.2
 """Confidence that an answer needs; about one right answer in twenty is less sure."""
 STRICT = 0.5
@@ -268,10 +270,13 @@ def wanted(question: str, readings: Sequence[Reading]) -> list[Reading]:
     best = readings[0]
     if best.kind is not None or not LISTING.search(question):
         return [best]
-    chosen: list[Reading] = []
-    for reading in readings:
-        if reading.kind is None and reading.confidence >= LISTED * best.confidence and not any(overlap(reading, other) for other in chosen):
-            chosen.append(reading)
+    chosen = [best]
+    for reading in readings[1:]:
+        if reading.kind is not None or any(overlap(reading, other) for other in chosen):
+            continue
+        if reading.confidence < max(LISTED * best.confidence, NEXT * chosen[-1].confidence):
+            break
+        chosen.append(reading)
     return chosen
 
 
