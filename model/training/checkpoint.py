@@ -1,5 +1,6 @@
 """Checkpoints of a training run, and their export as shipped weights."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -42,7 +43,13 @@ def resume(checkpoint: Path, model: nn.Module, optimiser: torch.optim.Optimizer,
     return saved["step"], saved["seconds"]
 
 
-def export(checkpoint: Path, target: Path) -> None:
-    """Write the checkpoint's weights in float16 to ``target``."""
-    saved = torch.load(checkpoint, weights_only=True)
-    save_weights(target, saved["model"], saved["config"])
+def export(checkpoints: Sequence[Path], target: Path) -> None:
+    """Write the weights in float16 to ``target``: the checkpoint's, or the mean of several (model soups, arXiv 2203.05482).
+
+    A checkpoint that is given twice counts twice. All must be of one configuration.
+    """
+    saved = [torch.load(checkpoint, weights_only=True) for checkpoint in checkpoints]
+    if any(other["config"] != saved[0]["config"] for other in saved):
+        raise ValueError("The checkpoints are of different configurations.")
+    mean = {name: torch.stack([one["model"][name].float() for one in saved]).mean(0) for name in saved[0]["model"]}
+    save_weights(target, mean, saved[0]["config"])

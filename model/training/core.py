@@ -761,10 +761,11 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=1.2e-4)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--export", type=Path, help="write the checkpoint's weights in float16 to core.safetensors in this folder")
+    parser.add_argument("--mean", type=Path, nargs="+", default=[], help="other checkpoints; their mean with this one is exported")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     if arguments.export:
-        export(arguments.checkpoint, arguments.export / "core.safetensors")
+        export([arguments.checkpoint, *arguments.mean], arguments.export / "core.safetensors")
         return
     arguments.checkpoint.parent.mkdir(parents=True, exist_ok=True)
     given = arguments

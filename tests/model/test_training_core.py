@@ -5,10 +5,12 @@ import random
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from model.config import CoreConfig
 from model.core import NOTHING, YES, Core
 from model.reading import LONGEST_ANSWER, SENTENCES_WINDOW, WINDOW
+from model.training.checkpoint import export
 from model.training.core import (
     ABSURD,
     Group,
@@ -165,3 +167,15 @@ def test_absurd_answers_of_noisy_sources_do_not_count():
     certain, absurd = sorted(losses[:2])
     assert absurd > ABSURD
     assert sorted(losses[2:]) == [0, certain if certain <= ABSURD else 0]
+
+
+def test_the_mean_of_checkpoints_is_exported(tmp_path):
+    paths = []
+    for value in (1.0, 4.0):
+        paths.append(tmp_path / f"{value}.pt")
+        torch.save({"model": {"weight": torch.full((2, 3), value)}, "config": {"layers": 1}}, paths[-1])
+    export([paths[0], paths[1], paths[1]], tmp_path / "mean.safetensors")
+    assert load_file(tmp_path / "mean.safetensors")["weight"].tolist() == [[3.0] * 3] * 2
+    torch.save({"model": {}, "config": {"layers": 2}}, tmp_path / "other.pt")
+    with pytest.raises(ValueError, match="different"):
+        export([paths[0], tmp_path / "other.pt"], tmp_path / "mean.safetensors")
