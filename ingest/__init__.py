@@ -3,11 +3,13 @@
 from ingest.errors import SourceError
 from ingest.segment import segments
 from ingest.sources import SUFFIXES, digest_of_file, find_sources, read_document
-from ingest.types import Document, Page, Segment, Source
+from ingest.types import Document, Limits, Options, Page, Segment, Source
 
 __all__ = [
     "SUFFIXES",
     "Document",
+    "Limits",
+    "Options",
     "Page",
     "Segment",
     "Source",

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Document", "Page", "Segment", "Source"]
+__all__ = ["Document", "Limits", "Options", "Page", "Segment", "Source"]
 
 
 @dataclass(frozen=True)
@@ -12,6 +12,29 @@ class Source:
 
     path: Path
     name: str
+    data: bytes | None = None  # where there is no file: standard input, whose ``path`` is "-"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one file may take. Beyond, it is refused or what came before is kept, see ``Document.failed_pages``."""
+
+    bytes: int = 2 * 2**30
+    pages: int = 20_000
+    characters: int = 100_000_000
+    page_seconds: float = 20.0
+    file_seconds: float = 900.0
+    memory: int = 2 * 2**30  # bytes of address space beyond what the worker has at its start
+
+
+@dataclass(frozen=True)
+class Options:
+    """How files are read."""
+
+    encoding: str | None = None  # of text files; told from their bytes when not given
+    pdf_engine: str | None = None  # "pypdf" or "pypdfium2"; pypdf and then, where that fails, pypdfium2 when not given
+    passwords: tuple[str, ...] = ()  # tried on encrypted PDFs
+    limits: Limits = Limits()
 
 
 @dataclass(frozen=True)
@@ -24,13 +47,15 @@ class Page:
 
 @dataclass(frozen=True)
 class Document:
-    """Extracted text of one source. ``empty_pages`` had no text (scanned, or blank)."""
+    """Extracted text of one source. ``empty_pages`` had no text (scanned, or blank); ``failed_pages`` could not be read."""
 
     source: Source
     sha256: str  # of the file's bytes
     size: int  # bytes
     pages: tuple[Page, ...]
     empty_pages: tuple[int, ...] = ()
+    failed_pages: tuple[tuple[int, str], ...] = ()  # number, reason
+    encoding: str | None = None  # of a text file
 
 
 @dataclass(frozen=True)
