@@ -64,8 +64,8 @@ def main() -> None:
             (Path(folder) / "a.txt").write_text(text + str(repeat))
             result = ingest(Path(folder) / "home", models, [Path(folder) / "a.txt"], Silent())
         encoded = encoding_speed(models, text)
-        speeds.append((result.tokens / result.seconds, encoded))
-        ratios.append(result.tokens / result.seconds / encoded)
+        speeds.append((result.did.tokens / result.seconds, encoded))
+        ratios.append(result.did.tokens / result.seconds / encoded)
     command = [sys.executable, "-m", "titans_cli", "ask", "--json", "--home", str(arguments.home)]
     cold = []
     for question in QUESTIONS[:3]:

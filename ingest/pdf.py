@@ -1,48 +1,89 @@
-"""Text of PDFs, page by page, through pypdf."""
+"""Text of PDFs, page by page, through pypdf or pypdfium2."""
 
 import io
 import logging
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pypdfium2
 from pypdf import PdfReader
-from pypdf.errors import PyPdfError
 
 from ingest.errors import SourceError
 from ingest.text import clean
-from ingest.types import Page
+from ingest.types import FailedPage, Options, Page
 
-__all__ = ["pdf_pages"]
+__all__ = ["ENGINES", "describe", "pdf_pages"]
 
 logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # its warnings name no file and would break the progress bar
 
+Opened = tuple[int, Callable[[int], str]]
+"""Number of pages, and the text of one, counted from 0."""
 
-def pdf_pages(path: Path, data: bytes) -> tuple[list[Page], list[int]]:
-    """Pages with text, and the numbers of those without. Raises SourceError for what is no readable PDF."""
-    try:
-        reader = PdfReader(io.BytesIO(data))
-        if reader.is_encrypted and not reader.decrypt(""):
-            raise SourceError(path, "is encrypted. Remove its password first.")
-        count = len(reader.pages)
-    except SourceError:
-        raise
-    except (PyPdfError, ValueError, KeyError, TypeError, AttributeError, RecursionError, OSError) as error:
-        raise SourceError(path, f"is not a readable PDF ({describe(error)}).") from error
-    pages, empty, problem = [], [], ""
-    for number in range(1, count + 1):
+
+def open_with_pypdf(path: Path, data: bytes, passwords: tuple[str, ...]) -> Opened:
+    reader = PdfReader(io.BytesIO(data))
+    if reader.is_encrypted and not any(reader.decrypt(password) for password in ("", *passwords)):
+        raise encrypted(path)
+    return len(reader.pages), lambda number: reader.pages[number].extract_text()
+
+
+def open_with_pypdfium2(path: Path, data: bytes, passwords: tuple[str, ...]) -> Opened:
+    for password in ("", *passwords):
         try:
-            text = clean(reader.pages[number - 1].extract_text())
-        except Exception as error:  # pypdf raises nearly anything on broken content streams; the other pages are fine
-            text, problem = "", describe(error)
-        if text.strip():
-            pages.append(Page(number, text))
+            return pages_by_pypdfium2(pypdfium2.PdfDocument(data, password=password or None))
+        except pypdfium2.PdfiumError as error:
+            if "password" not in str(error).lower():
+                raise
+    raise encrypted(path)
+
+
+def pages_by_pypdfium2(document: pypdfium2.PdfDocument) -> Opened:
+    return len(document), lambda number: document[number].get_textpage().get_text_bounded()
+
+
+ENGINES: dict[str, Callable[[Path, bytes, tuple[str, ...]], Opened]] = {"pypdf": open_with_pypdf, "pypdfium2": open_with_pypdfium2}
+
+
+def encrypted(path: Path) -> SourceError:
+    return SourceError(path, "is encrypted. Give its password in the environment variable TITANS_PDF_PASSWORD.", "encrypted")
+
+
+def pdf_pages(path: Path, data: bytes, options: Options, first: int = 1, engine: str | None = None) -> Iterator[Page | FailedPage]:
+    """Pages from number ``first`` on, those without text too. Raises SourceError for what is no readable PDF.
+
+    With ``engine`` or the one that ``options`` name alone, else with pypdf and, where that fails, with pypdfium2.
+    """
+    engine = engine or options.pdf_engine
+    names = list(ENGINES) if engine is None else [engine]
+    opened: dict[str, Opened] = {}
+    problem: Exception | None = None
+    for name in names:
+        try:
+            opened[name] = ENGINES[name](path, data, options.passwords)
+            break
+        except (SourceError, MemoryError):
+            raise
+        except Exception as error:  # both raise nearly anything on broken files
+            problem = problem or error
+    if not opened:
+        raise SourceError(path, f"is not a readable PDF ({describe(problem)}).", "corrupt") from problem
+    count = next(iter(opened.values()))[0]
+    if count == 0:
+        raise SourceError(path, "has no pages. There is nothing to memorize.", "empty")
+    for number in range(first, count + 1):
+        problem = None
+        for name in names:
+            try:
+                if name not in opened:
+                    opened[name] = ENGINES[name](path, data, options.passwords)
+                yield Page(number, clean(opened[name][1](number - 1)))
+                break
+            except Exception as error:
+                problem = problem or error
         else:
-            empty.append(number)
-    if not pages:
-        why = f"no page could be extracted ({problem})" if problem else "it is probably scanned: recognise its text (OCR) first"
-        raise SourceError(path, f"has no text on any of its {count} pages; {why}.")
-    return pages, empty
+            yield FailedPage(number, "it takes more memory than is allowed" if isinstance(problem, MemoryError) else describe(problem))
 
 
-def describe(error: Exception) -> str:
+def describe(error: BaseException | None) -> str:
     """One short line for an error of the PDF library."""
     return (str(error).split("\n")[0] or type(error).__name__)[:120].rstrip(".")

@@ -1,90 +1,118 @@
-"""Finding files and turning them into documents."""
+"""Finding files."""
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable
+import stat
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from fnmatch import fnmatch
 from pathlib import Path
 
 from ingest.errors import SourceError
-from ingest.html import html_text
-from ingest.pdf import pdf_pages
-from ingest.text import clean, decode
-from ingest.types import Document, Page, Source
+from ingest.types import Source
 
-__all__ = ["SUFFIXES", "digest_of_file", "find_sources", "read_document"]
+__all__ = ["SUFFIXES", "digest_of_file", "find_sources", "read_bytes"]
 
-SUFFIXES = frozenset({".pdf", ".txt", ".md", ".rst", ".html", ".htm"})
+SUFFIXES = frozenset({".pdf", ".txt", ".text", ".md", ".markdown", ".rst", ".html", ".htm", ".xhtml", ".docx", ".epub"})
 """Kinds of files that can be memorized."""
+STANDARD_INPUT = Path("-")
 
 
-def find_sources(paths: Iterable[Path]) -> tuple[list[Source], list[SourceError]]:
+def find_sources(paths: Iterable[Path], include: Sequence[str] = (), exclude: Sequence[str] = ()) -> tuple[list[Source], list[SourceError]]:
     """Files to memorize, in a stable order, and what could not be looked at.
 
-    Of a folder, all files of a known kind below it, hidden ones left out; a file that is named is taken whatever its kind.
+    Of a folder, all files of a known kind below it, or those that fit a pattern of ``include``; hidden ones and those that fit
+    one of ``exclude`` are left out. A file that is named is taken whatever its kind, "-" is standard input. Patterns are
+    matched with the name, and with the path below the folder.
     """
-    sources: dict[Path, Source] = {}
+    sources: dict[object, Source] = {}
     problems: list[SourceError] = []
     for given in paths:
+        if given == STANDARD_INPUT:
+            sources.setdefault(STANDARD_INPUT, Source(STANDARD_INPUT, "standard input", sys.stdin.buffer.read()))
+            continue
         path = given.expanduser().absolute()
         if path.is_dir():
-            for file in walk(path, problems):
-                sources.setdefault(file.resolve(), Source(file, str(file.relative_to(path.parent))))
+            for file in walk(path, include, exclude, problems):
+                sources.setdefault(identity(file), Source(file, printable(str(file.relative_to(path.parent)))))
         elif path.is_file():
-            sources.setdefault(path.resolve(), Source(path, path.name))
+            sources.setdefault(identity(path), Source(path, printable(path.name)))
         elif path.exists():
             problems.append(SourceError(path, "is neither a file nor a folder."))
         else:
-            problems.append(SourceError(path, "does not exist. Check the path."))
+            problems.append(SourceError(path, "does not exist. Check the path.", "missing"))
     return list(sources.values()), problems
 
 
-def walk(folder: Path, problems: list[SourceError]) -> Iterable[Path]:
+def identity(path: Path) -> tuple[int, int] | Path:
+    """What tells a file or folder from others, however it is reached."""
+    try:
+        facts = path.stat()
+    except OSError:
+        return path
+    return (facts.st_dev, facts.st_ino) if facts.st_ino else path.resolve()
+
+
+def printable(name: str) -> str:
+    """A name whose bytes are no UTF-8, with question marks for those."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def fits(patterns: Sequence[str], below: str) -> bool:
+    return any(fnmatch(below, pattern) or fnmatch(below.rpartition("/")[2], pattern) for pattern in patterns)
+
+
+def walk(folder: Path, include: Sequence[str], exclude: Sequence[str], problems: list[SourceError]) -> Iterator[Path]:
+    """Files below ``folder``, by name; linked folders too, each once."""
+
     def note(error: OSError) -> None:
         problems.append(SourceError(Path(error.filename), f"cannot be opened ({error.strerror}). Check its permissions."))
 
-    for root, folders, files in os.walk(folder, onerror=note):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+    seen = {identity(folder)}
+    for root, folders, files in os.walk(folder, onerror=note, followlinks=True):
+        below = Path(root).relative_to(folder).as_posix()
+        prefix = "" if below == "." else f"{below}/"
+        kept = []
+        for name in sorted(folders):
+            mark = identity(Path(root, name))
+            if not name.startswith(".") and not fits(exclude, prefix + name) and mark not in seen:
+                seen.add(mark)
+                kept.append(name)
+        folders[:] = kept
         for name in sorted(files):
             file = Path(root, name)
-            if not name.startswith(".") and file.suffix.lower() in SUFFIXES and file.is_file():
+            wanted = fits(include, prefix + name) if include else file.suffix.lower() in SUFFIXES
+            if wanted and not name.startswith(".") and not fits(exclude, prefix + name) and is_regular(file):
                 yield file
 
 
-def read_bytes(path: Path) -> bytes:
+def is_regular(path: Path) -> bool:
     try:
-        return path.read_bytes()
+        return stat.S_ISREG(path.stat().st_mode)
+    except OSError:
+        return False
+
+
+def read_bytes(source: Source) -> bytes:
+    """All bytes of a source. Raises SourceError."""
+    if source.data is not None:
+        return source.data
+    try:
+        return source.path.read_bytes()
     except OSError as error:
-        raise SourceError(path, f"cannot be opened ({error.strerror}). Check its permissions.") from error
+        raise unreadable(source, error) from error
 
 
-def digest_of_file(path: Path) -> str:
-    """SHA-256 of a file's bytes, as hex. Raises SourceError."""
+def digest_of_file(source: Source) -> str:
+    """SHA-256 of a source's bytes, as hex. Raises SourceError."""
+    if source.data is not None:
+        return hashlib.sha256(source.data).hexdigest()
     try:
-        with path.open("rb") as file:
+        with source.path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise SourceError(path, f"cannot be opened ({error.strerror}). Check its permissions.") from error
+        raise unreadable(source, error) from error
 
 
-def read_document(source: Source) -> Document:
-    """Extract the text of one source. Raises SourceError when there is none to be had."""
-    data = read_bytes(source.path)
-    extract: Callable[[Path, bytes], tuple[list[Page], list[int]]]
-    if source.path.suffix.lower() == ".pdf" or data.startswith(b"%PDF-"):
-        extract = pdf_pages
-    elif source.path.suffix.lower() in (".html", ".htm"):
-        extract = html_pages
-    else:
-        extract = text_pages
-    pages, empty = extract(source.path, data)
-    if not any(page.text.strip() for page in pages):
-        raise SourceError(source.path, "is empty. There is nothing to memorize.")
-    return Document(source, hashlib.sha256(data).hexdigest(), len(data), tuple(pages), tuple(empty))
-
-
-def html_pages(path: Path, data: bytes) -> tuple[list[Page], list[int]]:
-    return [Page(None, clean(html_text(data)))], []
-
-
-def text_pages(path: Path, data: bytes) -> tuple[list[Page], list[int]]:
-    return [Page(None, clean(decode(path, data)))], []
+def unreadable(source: Source, error: OSError) -> SourceError:
+    return SourceError(source.path, f"cannot be opened ({error.strerror}). Check its permissions.")

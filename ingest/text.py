@@ -1,32 +1,68 @@
 """Plain text: .txt, .md, .rst."""
 
+import codecs
 from pathlib import Path
+
+from charset_normalizer import from_bytes
 
 from ingest.errors import SourceError
 
 __all__ = ["clean", "decode"]
 
-BYTE_ORDER_MARKS = {b"\xff\xfe\x00\x00": "utf-32", b"\x00\x00\xfe\xff": "utf-32", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+BYTE_ORDER_MARKS = {
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+"""In the order in which they are looked for: one is the beginning of another."""
+LOOKED_AT = 2**20
+"""Bytes from which an encoding is guessed."""
+TELLING = 24
+"""Bytes beyond ASCII from which statistics tell more than that Windows-1252 is the most frequent."""
+UNUSED = frozenset({*range(9), 11, *range(14, 32), 127, 0x81, 0x8D, 0x8F, 0x90, 0x9D})
+"""Bytes that no text in Windows-1252 has."""
+REPLACED = {ord(c): plain for c, plain in zip("ﬀﬁﬂﬃﬄﬅﬆ", ("ff", "fi", "fl", "ffi", "ffl", "st", "st"), strict=True)} | {
+    ord("\N{NO-BREAK SPACE}"): " ",
+    ord("\N{NARROW NO-BREAK SPACE}"): " ",
+    ord("\f"): "\n",
+    **dict.fromkeys(map(ord, "\0\N{SOFT HYPHEN}\N{ZERO WIDTH SPACE}\N{ZERO WIDTH NO-BREAK SPACE}\N{WORD JOINER}")),
+}
 
 
-def decode(path: Path, data: bytes) -> str:
-    """Text of a file: by its byte order mark, else UTF-8, else Windows-1252 when that gives no control characters."""
-    for mark, encoding in BYTE_ORDER_MARKS.items():
-        if data.startswith(mark):
-            try:
-                return data.decode(encoding)
-            except UnicodeDecodeError:
-                break
+def decode(path: Path, data: bytes, encoding: str | None = None) -> tuple[str, str]:
+    """Text of a file, and the name of its encoding: the one given, else by byte order mark, else UTF-8, else guessed.
+
+    Raises SourceError for what is no text, or not in the encoding given.
+    """
+    if encoding is not None:
+        try:
+            return data.decode(encoding), encoding
+        except (UnicodeDecodeError, LookupError) as error:
+            raise SourceError(path, f"cannot be read as {encoding} ({error}). Choose another --encoding.", "not text") from error
+    marked = next((name for mark, name in BYTE_ORDER_MARKS.items() if data.startswith(mark)), "utf-8")
     try:
-        return data.decode("utf-8-sig")
+        return data.decode(marked), marked.removesuffix("-sig")
     except UnicodeDecodeError:
         pass
+    guess = guessed(data[:LOOKED_AT])
+    if guess is None:
+        raise SourceError(path, "is not text in any encoding known. Leave it out, or name its encoding with --encoding.", "not text")
+    return data.decode(guess, errors="replace"), guess
+
+
+def guessed(data: bytes) -> str | None:
+    """An encoding that is likely, None for what is no text."""
     if b"\0" in data:
-        raise SourceError(path, "is not text (it holds NUL bytes). Leave it out or convert it to UTF-8 text.")
-    return data.decode("cp1252", errors="replace")
+        return None
+    if sum(byte > 127 for byte in data) < TELLING and not any(byte in UNUSED for byte in data):
+        return "cp1252"
+    best = from_bytes(data).best()
+    return None if best is None else best.encoding
 
 
 def clean(text: str) -> str:
-    """Text as it is memorized: line ends as \\n, without NULs, form feeds and lone surrogates."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\f", "\n").replace("\0", "")
+    """Text as it is memorized: line ends as \\n, plain letters for ligatures, no NULs, soft hyphens and lone surrogates."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n").translate(REPLACED)
     return text.encode("utf-8", errors="replace").decode("utf-8")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Document", "Limits", "Options", "Page", "Segment", "Source"]
+__all__ = ["Document", "Encoding", "FailedPage", "Found", "Limits", "Options", "Page", "Segment", "Source"]
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,25 @@ class Page:
 
     number: int | None
     text: str
+
+
+@dataclass(frozen=True)
+class FailedPage:
+    """A page that could not be read, and why."""
+
+    number: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How the bytes of a text file were read."""
+
+    name: str
+
+
+Found = Page | FailedPage | Encoding
+"""What reading a file gives, piece by piece."""
 
 
 @dataclass(frozen=True)

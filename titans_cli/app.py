@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from titans_cli.commands import ask, chat, ingest, recite, snapshot, status, transfer
+from titans_cli.commands import ask, chat, ingest, recite, snapshot, status, transfer, watch
 
 __all__ = ["app", "main"]
 
@@ -53,6 +53,7 @@ def titans(
 
 
 app.command("ingest")(ingest.ingest)
+app.command("watch")(watch.watch)
 app.command("ask")(ask.ask)
 app.command("chat")(chat.chat)
 app.command("recite")(recite.recite)

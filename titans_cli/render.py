@@ -19,6 +19,7 @@ from titans_cli.store import Snapshot
 from titans_cli.usecases.ask import Answer, Evidence
 from titans_cli.usecases.continue_text import Continuation
 from titans_cli.usecases.ingest import IngestResult
+from titans_cli.usecases.plan import Plan
 from titans_cli.usecases.snapshots import ListedSnapshot
 from titans_cli.usecases.status import Status
 
@@ -32,6 +33,7 @@ __all__ = [
     "print_ingest",
     "print_json",
     "print_note",
+    "print_plan",
     "print_snapshots",
     "print_sources",
     "print_status",
@@ -98,24 +100,53 @@ def print_continuation(continuation: Continuation) -> None:
     print_note(f"{where(continuation.document, continuation.page)}  {kind}")
 
 
+def page_list(pages: Sequence[int]) -> str:
+    """Numbers of pages, the first ten."""
+    return f"page{'s' * (len(pages) > 1)} {', '.join(map(str, pages[:10]))}{' …' if len(pages) > 10 else ''}"
+
+
 def print_ingest(result: IngestResult) -> None:
-    for document, pages in result.without_text:
-        listed = ", ".join(map(str, pages[:10])) + (" …" if len(pages) > 10 else "")
-        print_note(
-            f"{document}: no text on {len(pages)} page{'s' * (len(pages) > 1)} ({listed}); if scanned, recognise the text (OCR) first"
-        )
+    did = result.did
+    for document, encoding in did.encodings:
+        print_note(f"{document}: read as {encoding}; choose another with --encoding")
+    for document, pages in did.without_text:
+        print_note(f"{document}: no text on {page_list(pages)}; if scanned, recognise the text (OCR) first")
+    for document, unread in did.unread_pages:
+        for reason in dict.fromkeys(reason for _, reason in unread):
+            print_note(f"{document}: {page_list([number for number, why in unread if why == reason])} not read: {reason}")
+    if did.gone:
+        names = ", ".join(document.name for document in did.gone[:5]) + (" …" if len(did.gone) > 5 else "")
+        what = "taken out" if result.pruned else "still memorized; take them out with --prune-missing"
+        print_note(f"{len(did.gone)} documents whose files are not there any more ({names}): {what}")
     if result.interrupted:
         print_error("Interrupted. What was finished is kept; run the same command again for the rest.")
-    speed = result.tokens / result.seconds if result.seconds else 0
+    speed = did.tokens / result.seconds if result.seconds else 0
+    others = (("changed", did.changed), ("moved", did.moved), ("copies", did.copies))
+    further = "".join(f", {count} {kind}" for kind, count in others if count)
     out.print(
-        f"{result.new} new, {result.unchanged} unchanged, {len(result.failed)} failed: {result.tokens:,} tokens "
-        f"in {result.memories:,} memories ({megabytes(result.memory_bytes)} of weights), {result.seconds:.1f} s, {speed:,.0f} tokens/s",
+        f"{did.new} new{further}, {did.unchanged} unchanged, {len(did.failed)} failed: {did.tokens:,} tokens "
+        f"in {did.memories:,} memories ({megabytes(did.memory_bytes)} of weights), {result.seconds:.1f} s, {speed:,.0f} tokens/s",
         soft_wrap=True,
     )
-    if result.failed:
+    if did.failed:
         print_error("Not memorized:")
-        for path, reason in result.failed:
-            print_error(f"  {path}: {reason}")
+        for error in did.failed:
+            print_error(f"  {error.path}: {error.reason}")
+
+
+def print_plan(plan: Plan) -> None:
+    """What an ingest would do, a line for each file that is not as memorized."""
+    lines = [("new", source.name) for source in plan.new]
+    lines += [("changed", source.name) for source in plan.changed]
+    lines += [("moved", f"{before.name} → {source.name}") for before, source in plan.moved]
+    lines += [("copy", source.name) for source, _ in plan.copies]
+    lines += [("gone", document.name) for document in plan.gone]
+    lines += [("unreadable", f"{error.path}: {error.reason}") for error in plan.failed]
+    for kind, name in lines:
+        out.print(Text(f"{kind:10} {where(name, None)}"), soft_wrap=True)
+    counts = [("new", plan.new), ("changed", plan.changed), ("moved", plan.moved), ("copies", plan.copies), ("gone", plan.gone)]
+    counted = ", ".join(f"{len(of)} {kind}" for kind, of in counts)
+    out.print(f"{counted}, {len(plan.unchanged)} unchanged; nothing was memorized.", soft_wrap=True)
 
 
 def print_status(status: Status) -> None:
@@ -125,8 +156,10 @@ def print_status(status: Status) -> None:
         f"{megabytes(status.bytes)} with gists",
         soft_wrap=True,
     )
-    for path, reason in status.failures:
-        out.print(Text(f"failed: {plain(path)}: {plain(reason)}", style="red"), soft_wrap=True)
+    for failure in status.failures:
+        out.print(Text(f"failed: {plain(failure.path)}: {plain(failure.reason)}", style="red"), soft_wrap=True)
+    if status.failures:
+        out.print("Try them again with: titans ingest --retry-failed")
 
 
 def print_sources(status: Status) -> None:

@@ -1,3 +1,5 @@
+import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -7,20 +9,63 @@ from titans_cli.commands.options import Home
 
 
 def ingest(
-    paths: Annotated[list[Path], typer.Argument(help="Files and folders: .pdf, .txt, .md, .rst, .html")],
+    paths: Annotated[
+        list[Path] | None, typer.Argument(help="Files and folders: .pdf, .docx, .epub, .html, .txt, .md, .rst; - is standard input.")
+    ] = None,
+    include: Annotated[list[str] | None, typer.Option("--include", help="Only files that fit this pattern, such as '*.log'.")] = None,
+    exclude: Annotated[list[str] | None, typer.Option("--exclude", help="No files or folders that fit this pattern.")] = None,
+    encoding: Annotated[str | None, typer.Option("--encoding", help="Of text files; told from their bytes when not given.")] = None,
+    pdf_engine: Annotated[
+        str | None, typer.Option("--pdf-engine", help="pypdf or pypdfium2; the second where the first fails, when not given.")
+    ] = None,
+    prune_missing: Annotated[bool, typer.Option("--prune-missing", help="Take out documents whose files are not there any more.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what is new, changed, moved and gone; change nothing.")] = False,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try the files again that could not be memorized.")] = False,
+    workers: Annotated[int, typer.Option("--workers", min=1, help="Processes that extract text.")] = 1,
     home: Home = None,
 ) -> None:
-    """Memorize documents: stream them through the model and keep the learned memory weights."""
-    from titans_cli.errors import PARTLY_FAILED
+    """Memorize documents: stream them through the model and keep the learned memory weights.
+
+    Unchanged files are passed over, so the same command goes on where it was interrupted.
+
+    titans ingest ./papers --exclude drafts
+    """
+    from ingest import Options
+    from titans_cli.errors import PARTLY_FAILED, UsageError
     from titans_cli.models import Models
-    from titans_cli.render import IngestBar, print_ingest
+    from titans_cli.render import IngestBar, print_ingest, print_plan
     from titans_cli.settings import home_folder
     from titans_cli.usecases.ingest import ingest as run
+    from titans_cli.usecases.ingest import retried_paths
+    from titans_cli.usecases.plan import plan_ingest
 
+    folder, models = home_folder(home), Models()
+    if not paths and not retry_failed:
+        raise UsageError("Name the files or folders to memorize: titans ingest FOLDER")
+    if pdf_engine not in (None, "pypdf", "pypdfium2"):
+        raise UsageError(f"There is no PDF engine {pdf_engine!r}. Choose pypdf or pypdfium2.")
+    wanted = list(paths or [])
+    if retry_failed:
+        wanted += retried_paths(folder)
+    only, never = include or (), exclude or ()
+    if dry_run:
+        print_plan(plan_ingest(folder, models, wanted, only, never))
+        return
+    passwords = tuple(filter(None, [os.environ.get("TITANS_PDF_PASSWORD")]))
     with IngestBar() as bar:
-        result = run(home_folder(home), Models(), paths, bar)
+        options = Options(encoding, pdf_engine, passwords)
+        result = run(
+            folder, models, wanted, bar, options=options, include=only, exclude=never, prune_missing=prune_missing, workers=workers
+        )
     print_ingest(result)
+    locked = [error.path for error in result.did.failed if error.kind == "encrypted"]
+    if locked and not result.interrupted and sys.stdin.isatty() and sys.stderr.isatty():
+        asked = typer.prompt(f"Password of {len(locked)} encrypted PDFs (empty to leave them out)", "", hide_input=True, err=True)
+        if asked:
+            with IngestBar() as bar:
+                result = run(folder, models, locked, bar, options=Options(encoding, pdf_engine, (*passwords, asked)), workers=workers)
+            print_ingest(result)
     if result.interrupted:
         raise typer.Exit(130)
-    if result.failed:
-        raise typer.Exit(PARTLY_FAILED if result.new + result.unchanged else 1)
+    if result.did.failed:
+        raise typer.Exit(PARTLY_FAILED if result.snapshot is not None else 1)

@@ -3,9 +3,10 @@
 from titans_cli.store.archive import export_snapshot, import_archive
 from titans_cli.store.index import MemoryIndex, StoredMemories, open_index
 from titans_cli.store.shards import Shard, read_shard, write_shard
-from titans_cli.store.store import NewDocument, Snapshot, Store, StoredDocument
+from titans_cli.store.store import Failure, NewDocument, Snapshot, Store, StoredDocument
 
 __all__ = [
+    "Failure",
     "MemoryIndex",
     "NewDocument",
     "Shard",

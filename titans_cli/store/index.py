@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.lib.format import open_memmap
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from model import Gists
-from titans_cli.errors import DamagedError
-from titans_cli.store.shards import read_shard, shard_path
+from titans_cli.store.shards import lost, read_shard, shard_path, shard_sizes
 from titans_cli.store.store import Snapshot, Store, StoredDocument
 
 __all__ = ["MemoryIndex", "StoredMemories", "open_index"]
@@ -68,7 +68,7 @@ class MemoryIndex:
                     low, high = torch.searchsorted(owners, torch.tensor([row, row + 1], dtype=owners.dtype)).tolist()
                     sizes = file.get_slice("sentences")[low:high].tolist()
             except (OSError, SafetensorError, IndexError) as error:
-                raise DamagedError(f"The store cannot read {path} ({error}). Import a backup, or memorize the document again.") from error
+                raise lost(path, error) from error
             weights.append(packed)
             scales.append(part["scales"])
             pages.append(int(part["pages"]) or None)
@@ -78,21 +78,32 @@ class MemoryIndex:
 
 
 def build(store: Store, folder: Path, documents: Sequence[StoredDocument]) -> None:
-    """Gather the gists of all shards into ``folder``, whole or not at all; holds them all while it does."""
+    """Gather the gists of all shards into ``folder``, whole or not at all; holds those of one document at a time."""
     part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
-    starts, gists, owners = [0], [], []
+    sizes = [shard_sizes(store.home, document.shard) for document in documents]
+    sentences = sum(size.sentences for size in sizes)
+    width, lanes = (sizes[0].width, sizes[0].lanes) if sizes else (0, 0)
+    shapes = {"vectors": (np.int8, (sentences, width)), "scales": (np.float16, (sentences,)), "owners": (np.int64, (sentences,))}
+    arrays = {name: open_memmap(part / f"{name}.npy", "w+", dtype, shape) for name, (dtype, shape) in shapes.items() if sentences}
+    if sentences:  # of the words, a lane lies in one piece
+        arrays["words"] = open_memmap(part / "words.npy", "w+", np.uint64, (sentences, lanes), fortran_order=True)
+    else:
+        for name, (dtype, shape) in (shapes | {"words": (np.uint64, (0, lanes))}).items():
+            np.save(part / f"{name}.npy", np.zeros(shape, dtype))
+    starts, first = [0], 0
     for document in documents:
         shard = read_shard(store.home, document.shard)
-        gists.append(Gists(shard.gists.numpy(), shard.gist_scales.numpy(), shard.gist_words.numpy().view(np.uint64)))
-        owners.append(shard.owners.numpy() + starts[-1])
+        rows = slice(first, first + len(shard.gists))
+        arrays["vectors"][rows] = shard.gists.numpy()
+        arrays["scales"][rows] = shard.gist_scales.numpy()
+        arrays["words"][rows] = shard.gist_words.numpy().view(np.uint64)
+        arrays["owners"][rows] = shard.owners.numpy() + starts[-1]
         starts.append(starts[-1] + shard.memories)
-    whole = Gists.join(gists)
-    np.save(part / "vectors.npy", whole.vectors)
-    np.save(part / "scales.npy", whole.scales)
-    np.save(part / "words.npy", np.asfortranarray(whole.words))  # a lane lies in one piece
-    np.save(part / "owners.npy", np.concatenate(owners))
+        first = rows.stop
+    for array in arrays.values():
+        array.flush()
     np.save(part / "starts.npy", np.array(starts))
     shutil.rmtree(folder, ignore_errors=True)
     part.replace(folder)

@@ -53,7 +53,11 @@ def create_tables(db: Database) -> None:
     db.table("failures").create({"path": str, "reason": str, "failed": str}, pk="path", strict=True)
 
 
-MIGRATIONS = [create_tables]
+def tell_failures_apart(db: Database) -> None:
+    db.table("failures").add_column("kind", str, not_null_default="unreadable")
+
+
+MIGRATIONS = [create_tables, tell_failures_apart]
 
 
 def migrate(db: Database) -> None:

@@ -17,16 +17,17 @@ No text, and nothing from which text is read but the weights.
 import hashlib
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load, save
 from torch import Tensor
 
 from titans_cli.errors import DamagedError
 from titans_cli.store.files import write_atomically
 
-__all__ = ["Shard", "parse_shard", "read_shard", "shard_path", "write_shard"]
+__all__ = ["Shard", "lost", "parse_shard", "read_shard", "shard_path", "shard_sizes", "write_shard"]
 
 DTYPES = {
     "weights": torch.uint8,
@@ -87,6 +88,29 @@ def read_shard(home: Path, digest: str) -> Shard:
     if hashlib.sha256(data).hexdigest() != digest:
         raise DamagedError(f"{path} is damaged (its checksum differs). Delete it and memorize its document again.")
     return parse_shard(data, str(path))
+
+
+class ShardSizes(NamedTuple):
+    """How much a shard holds."""
+
+    sentences: int
+    width: int  # of a gist's vector
+    lanes: int  # of its filter of words
+
+
+def shard_sizes(home: Path, digest: str) -> ShardSizes:
+    """From the shard's header alone. Raises DamagedError."""
+    path = shard_path(home, digest)
+    try:
+        with safe_open(path, framework="pt") as file:
+            sentences, width = file.get_slice("gists").get_shape()
+            return ShardSizes(sentences, width, file.get_slice("gist_words").get_shape()[1])
+    except (OSError, SafetensorError, ValueError, IndexError) as error:
+        raise lost(path, error) from error
+
+
+def lost(path: Path, error: Exception) -> DamagedError:
+    return DamagedError(f"The store cannot read {path} ({error}). Import a backup, or memorize the document again.")
 
 
 def parse_shard(data: bytes, name: str) -> Shard:

@@ -16,7 +16,7 @@ from titans_cli.errors import DamagedError, LockedError, NoStoreError, TitansErr
 from titans_cli.store.migrations import migrate, now
 from titans_cli.store.shards import shard_path
 
-__all__ = ["NewDocument", "Snapshot", "Store", "StoredDocument"]
+__all__ = ["Failure", "NewDocument", "Snapshot", "Store", "StoredDocument"]
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,16 @@ class StoredDocument(NewDocument):
     """A memorized document."""
 
     id: int
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A file that could not be memorized."""
+
+    path: str
+    reason: str
+    failed: str  # when, UTC
+    kind: str  # see ``ingest.errors``
 
 
 @dataclass(frozen=True)
@@ -147,16 +157,16 @@ class Store:
         assert stored is not None
         return stored
 
-    def add_failure(self, path: str, reason: str) -> None:
-        self.db.table("failures").upsert({"path": path, "reason": reason, "failed": now()}, pk="path")
+    def add_failure(self, path: str, reason: str, kind: str) -> None:
+        self.db.table("failures").upsert({"path": path, "reason": reason, "kind": kind, "failed": now()}, pk="path")
 
     def remove_failures(self, paths: Iterable[str]) -> None:
         with self.db.atomic():
             for path in paths:
                 self.db.table("failures").delete_where("path = ?", [path])
 
-    def failures(self) -> list[tuple[str, str]]:
-        return [(row["path"], row["reason"]) for row in self.db.table("failures").rows_where(order_by="path")]
+    def failures(self) -> list[Failure]:
+        return [Failure(**row) for row in self.db.table("failures").rows_where(order_by="path")]
 
     def shard_bytes(self, documents: Iterable[StoredDocument]) -> int:
         """Bytes of the shards of ``documents``, shared ones counted once."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from titans_cli.store import Snapshot, Store, StoredDocument
+from titans_cli.store import Failure, Snapshot, Store, StoredDocument
 
 __all__ = ["Status", "status"]
 
@@ -18,7 +18,7 @@ class Status:
     tokens: int
     memories: int
     bytes: int  # of all shards
-    failures: tuple[tuple[str, str], ...]
+    failures: tuple[Failure, ...]
 
 
 def status(home: Path) -> Status:

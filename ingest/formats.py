@@ -1,0 +1,82 @@
+"""From a file's bytes to pages, by its kind, within limits."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+
+from ingest.errors import SourceError
+from ingest.html import html_text
+from ingest.pdf import pdf_pages
+from ingest.sources import read_bytes
+from ingest.text import clean, decode
+from ingest.types import Document, Encoding, FailedPage, Found, Options, Page, Source
+
+__all__ = ["assemble", "read_document", "read_pages"]
+
+
+def is_pdf(source: Source, data: bytes) -> bool:
+    return source.path.suffix.lower() == ".pdf" or data.startswith(b"%PDF-")
+
+
+def read_pages(source: Source, data: bytes, options: Options, first: int = 1, engine: str | None = None) -> Iterator[Found]:
+    """Pages of ``source``, whose bytes are ``data``, as they are read: from page ``first`` on, of a PDF with ``engine``.
+
+    Raises SourceError when there are none to be had. What is beyond the limits of pages and characters is left out: the page
+    that would cross them is a FailedPage, and the last.
+    """
+    limits, characters = options.limits, 0
+    if len(data) > limits.bytes:
+        raise SourceError(source.path, f"has {len(data):,} bytes; {limits.bytes:,} are allowed.", "limit")
+    for found in pages_of(source, data, options, first, engine):
+        if isinstance(found, Page):
+            characters += len(found.text)
+            if found.number is not None and found.number > limits.pages:
+                yield FailedPage(found.number, f"only {limits.pages:,} pages of a file are allowed; it and those behind it were left out")
+                return
+            if characters > limits.characters:
+                if found.number is None:
+                    raise SourceError(source.path, f"has more than the {limits.characters:,} characters that are allowed.", "limit")
+                yield FailedPage(
+                    found.number, f"only {limits.characters:,} characters of a file are allowed; it and those behind it were left out"
+                )
+                return
+        yield found
+
+
+def pages_of(source: Source, data: bytes, options: Options, first: int, engine: str | None) -> Iterator[Found]:
+    suffix = source.path.suffix.lower()
+    if is_pdf(source, data):
+        yield from pdf_pages(source.path, data, options, first, engine)
+    elif suffix in (".html", ".htm", ".xhtml"):
+        yield Page(None, clean(html_text(data)))
+    else:
+        text, encoding = decode(source.path, data, options.encoding)
+        yield Encoding(encoding)
+        yield Page(None, clean(text))
+
+
+def assemble(source: Source, sha256: str, size: int, found: Iterable[Found]) -> Document:
+    """The document of what was found. Raises SourceError when there is no text in it."""
+    pages, empty, failed, encoding = [], [], [], None
+    for item in found:
+        if isinstance(item, Encoding):
+            encoding = item.name
+        elif isinstance(item, FailedPage):
+            failed.append((item.number, item.reason))
+        elif item.text.strip():
+            pages.append(item)
+        elif item.number is not None:
+            empty.append(item.number)
+    if not pages and not empty and not failed:
+        raise SourceError(source.path, "is empty. There is nothing to memorize.", "empty")
+    if not pages:
+        why = "they are probably scanned: recognise their text (OCR) first"
+        if failed:
+            why = f"page {failed[0][0]} was not read: {failed[0][1]}"
+        raise SourceError(source.path, f"has no text on any of its {len(empty) + len(failed)} pages; {why}.", "no text")
+    return Document(source, sha256, size, tuple(pages), tuple(empty), tuple(failed), encoding)
+
+
+def read_document(source: Source, options: Options = Options()) -> Document:  # noqa: B008 (immutable)
+    """Extract the text of one source in this process. Raises SourceError when there is none to be had."""
+    data = read_bytes(source)
+    return assemble(source, hashlib.sha256(data).hexdigest(), len(data), read_pages(source, data, options))

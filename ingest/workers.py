@@ -1,0 +1,223 @@
+"""Extraction in processes of their own: a file that hangs, crashes or eats memory costs a page, not the ingest."""
+
+import hashlib
+import multiprocessing
+import signal
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from multiprocessing.connection import Connection
+from queue import SimpleQueue
+from types import TracebackType
+
+from ingest.errors import SourceError
+from ingest.formats import assemble, read_pages
+from ingest.sources import read_bytes
+from ingest.types import Document, FailedPage, Found, Limits, Options, Page, Source
+
+__all__ = ["Extractor", "Reader"]
+
+Reader = Callable[[Source, bytes, Options, int, str | None], Iterator[Found]]
+"""Like ``formats.read_pages``."""
+
+AHEAD = 2
+"""Documents that wait for the ingest, for each worker."""
+MOST_KILLS = 5
+"""Workers that one file may cost."""
+FALLBACK = "pypdfium2"
+"""The engine that goes on where a page killed a worker."""
+STARTING_SECONDS = 60.0
+"""In which a worker must have started."""
+
+
+class HungError(Exception):
+    """A worker took longer than it may, or ended."""
+
+    def __init__(self, reason: str):
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Worker:
+    """A process that reads one file at a time and sends what it finds. Started when first needed, and again after a kill."""
+
+    def __init__(self, limits: Limits, read: Reader):
+        self.limits, self.read = limits, read
+        self.process: multiprocessing.process.BaseProcess | None = None
+
+    def start(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.pipe, other = context.Pipe()
+        self.process = context.Process(target=serve, args=(other, self.limits, self.read), daemon=True)
+        self.process.start()
+        other.close()
+        self.receive(STARTING_SECONDS)
+
+    def begin(self, source: Source, options: Options, first: int, engine: str | None) -> None:
+        """Let the worker read ``source`` from page ``first`` on. Raises HungError."""
+        if self.process is None:
+            self.start()
+        try:
+            self.pipe.send((source, options, first, engine))
+        except OSError as error:
+            raise HungError("the reader crashed") from error
+
+    def receive(self, seconds: float) -> object:
+        """The next message. Raises HungError."""
+        try:
+            if not self.pipe.poll(max(0.0, seconds)):
+                raise HungError("it took too long")
+            return self.pipe.recv()
+        except (EOFError, OSError) as error:
+            raise HungError("the reader crashed") from error
+
+    def kill(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.join()
+            self.process.close()
+            self.pipe.close()
+            self.process = None
+
+
+class Extractor:
+    """Extracts documents in ``workers`` processes. A context manager; on leaving, all processes are gone."""
+
+    def __init__(self, options: Options = Options(), workers: int = 1, read: Reader = read_pages):  # noqa: B008 (immutable)
+        self.options = options
+        self.workers = [Worker(options.limits, read) for _ in range(workers)]
+        self.idle: SimpleQueue[Worker] = SimpleQueue()
+        for worker in self.workers:
+            self.idle.put(worker)
+        self.pool = ThreadPoolExecutor(workers, "extractor")
+        self.closing = False
+
+    def __enter__(self) -> "Extractor":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.closing = True
+        for worker in self.workers:
+            if worker.process is not None and worker.process.pid is not None:
+                worker.process.kill()  # the thread that waits for it sees the end of the pipe
+        self.pool.shutdown(wait=True, cancel_futures=True)
+        for worker in self.workers:
+            worker.kill()
+
+    def documents(self, sources: Iterable[Source]) -> Iterator[Document | SourceError]:
+        """The documents of ``sources`` in their order; a SourceError in the place of each that cannot be read."""
+        waiting: deque[Future[Document | SourceError]] = deque()
+        for source in sources:
+            waiting.append(self.pool.submit(self.extract, source))
+            if len(waiting) > AHEAD * len(self.workers):
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+    def extract(self, source: Source) -> Document | SourceError:
+        worker = self.idle.get()
+        try:
+            if self.closing:
+                raise SourceError(source.path, "was not read.")
+            return self.extract_with(worker, source)
+        except SourceError as error:
+            return error
+        finally:
+            self.idle.put(worker)
+
+    def extract_with(self, worker: Worker, source: Source) -> Document:
+        """Read a source, as often as it takes: after a kill, from the same page on with another engine, and then from the next."""
+        limits = self.options.limits
+        deadline = time.monotonic() + limits.file_seconds
+        found: list[Found] = []
+        kills, first, engine = 0, 1, None
+        while True:
+            try:
+                worker.begin(source, self.options, first, engine)
+                while True:
+                    left = deadline - time.monotonic()
+                    message = worker.receive(min(limits.page_seconds, left))
+                    if isinstance(message, Failure):
+                        raise SourceError(source.path, message.reason, message.kind)
+                    if isinstance(message, Finished):
+                        return assemble(source, message.sha256, message.size, found)
+                    if isinstance(message, Found):
+                        found.append(message)
+                    if isinstance(message, Page | FailedPage) and message.number is not None:
+                        first = message.number + 1
+            except HungError as hung:
+                worker.kill()
+                if self.closing:
+                    raise SourceError(source.path, "was not finished.") from hung
+                kills += 1
+                timeout = hung.reason == "it took too long"
+                over = time.monotonic() >= deadline or kills >= MOST_KILLS
+                pages = any(isinstance(item, Page) for item in found)
+                paged = source.path.suffix.lower() == ".pdf" or first > 1
+                if over and pages:
+                    found.append(FailedPage(first, f"{hung.reason}; it and those behind it were left out"))
+                    data = read_bytes(source)
+                    return assemble(source, hashlib.sha256(data).hexdigest(), len(data), found)
+                if over or not paged:
+                    raise SourceError(source.path, f"was given up: {hung.reason}.", "timeout" if timeout else "corrupt") from hung
+                if engine is None and self.options.pdf_engine is None:
+                    engine = FALLBACK
+                else:
+                    found.append(FailedPage(first, hung.reason))
+                    first += 1
+
+
+class Failure:
+    """The worker's SourceError."""
+
+    def __init__(self, error: SourceError):
+        self.reason, self.kind = error.reason, error.kind
+
+
+class Finished:
+    """The worker has sent all of a file."""
+
+    def __init__(self, data: bytes):
+        self.sha256, self.size = hashlib.sha256(data).hexdigest(), len(data)
+
+
+def serve(pipe: Connection, limits: Limits, read: Reader) -> None:
+    """A worker's whole life. It ends when the pipe does."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the ingest's to handle
+    limit_memory(limits.memory)
+    try:
+        pipe.send(None)
+        while True:
+            source, options, first, engine = pipe.recv()
+            try:
+                data = read_bytes(source)
+                for found in read(source, data, options, first, engine):
+                    watch_over(2 * limits.page_seconds)
+                    pipe.send(found)
+                pipe.send(Finished(data))
+            except SourceError as error:
+                pipe.send(Failure(error))
+            except MemoryError:
+                pipe.send(Failure(SourceError(source.path, "takes more memory than is allowed.", "limit")))
+            watch_over(0)
+    except (EOFError, OSError):
+        pass
+
+
+def watch_over(seconds: float) -> None:
+    """End this process after ``seconds`` without another call: should its parent have been killed meanwhile. 0 ends the watch."""
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+
+
+def limit_memory(more: int) -> None:
+    """Allow ``more`` bytes of address space beyond what this process has, where the system can."""
+    if sys.platform != "linux":
+        return
+    import resource
+
+    with open("/proc/self/statm") as file:
+        now = int(file.read().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (now + more, now + more))

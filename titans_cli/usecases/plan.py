@@ -1,0 +1,83 @@
+"""What an ingest would do: which files are new, changed, moved, copies of others, unchanged or gone."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ingest import Source, SourceError, digest_of_file, find_sources
+from titans_cli.errors import NoStoreError
+from titans_cli.models import Models
+from titans_cli.store import Store, StoredDocument
+
+__all__ = ["Plan", "make_plan", "plan_ingest"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Every source stands in one of the lists."""
+
+    new: tuple[Source, ...]
+    changed: tuple[Source, ...]  # the path is known with other content
+    moved: tuple[tuple[StoredDocument, Source], ...]  # the content is known from a file that is not there any more
+    copies: tuple[tuple[Source, str], ...]  # the content, a SHA-256, is known, or is that of another new file
+    unchanged: tuple[StoredDocument, ...]
+    gone: tuple[StoredDocument, ...]  # memorized, below a folder that was given, and not there any more
+    failed: tuple[SourceError, ...]
+
+
+def make_plan(
+    store: Store,
+    documents: Sequence[StoredDocument],
+    paths: Iterable[Path],
+    sources: Sequence[Source],
+    problems: Iterable[SourceError],
+    fingerprint: str,
+) -> Plan:
+    """Compare ``sources``, found at ``paths``, with the ``documents`` of the head by the SHA-256 of their bytes."""
+    here = {str(source.path) for source in sources}
+    known = {d.path: d for d in documents}
+    lost: dict[tuple[str, str], list[StoredDocument]] = defaultdict(list)
+    for d in documents:
+        if d.path not in here and not Path(d.path).exists():
+            lost[d.source_sha256, Path(d.path).suffix].append(d)
+    new: list[Source] = []
+    changed: list[Source] = []
+    moved, copies, unchanged, failed = [], [], [], list(problems)
+    seen: set[tuple[str, str]] = set()
+    for source in sources:
+        try:
+            content = digest_of_file(source), source.path.suffix
+        except SourceError as error:
+            failed.append(error)
+            continue
+        before = known.get(str(source.path))
+        if before is not None and before.source_sha256 == content[0]:
+            if before.name == source.name:
+                unchanged.append(before)
+            else:
+                moved.append((before, source))
+        elif lost[content]:
+            moved.append((lost[content].pop(0), source))
+        elif content in seen or store.find_content(*content, fingerprint) is not None:
+            copies.append((source, content[0]))
+        else:
+            seen.add(content)
+            (new if before is None else changed).append(source)
+    given = [path.expanduser().absolute() for path in paths]
+    gone = [d for left in lost.values() for d in left if any(Path(d.path).is_relative_to(path) for path in given)]
+    gone.sort(key=lambda d: d.name)
+    return Plan(tuple(new), tuple(changed), tuple(moved), tuple(copies), tuple(unchanged), tuple(gone), tuple(failed))
+
+
+def plan_ingest(home: Path, models: Models, paths: Sequence[Path], include: Sequence[str] = (), exclude: Sequence[str] = ()) -> Plan:
+    """The plan of an ingest; nothing is changed. Raises TitansError for what concerns the store."""
+    sources, problems = find_sources(paths, include, exclude)
+    try:
+        with Store.open(home) as store:
+            head = store.head()
+            if head is not None:
+                store.require_head(models.fingerprint)
+            return make_plan(store, store.documents(head) if head else [], paths, sources, problems, models.fingerprint)
+    except NoStoreError:
+        return Plan(tuple(sources), (), (), (), (), (), tuple(problems))
