@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from titans_cli.commands import ask, chat, ingest, recite, snapshot, status, transfer, watch
+from titans_cli.commands import ask, care, chat, ingest, recite, snapshot, status, transfer, watch
 
 __all__ = ["app", "main"]
 
@@ -58,6 +58,10 @@ app.command("ask")(ask.ask)
 app.command("chat")(chat.chat)
 app.command("recite")(recite.recite)
 app.command("status")(status.status)
+app.command("forget")(care.forget)
+app.command("prune")(care.prune)
+app.command("check")(care.check)
+app.command("doctor")(care.doctor)
 app.add_typer(snapshot.app, name="snapshot")
 app.command("export")(transfer.export)
 app.command("import")(transfer.import_)

@@ -20,7 +20,7 @@ from titans_cli.usecases.ask import Answer, Evidence
 from titans_cli.usecases.continue_text import Continuation
 from titans_cli.usecases.ingest import IngestResult
 from titans_cli.usecases.plan import Plan
-from titans_cli.usecases.snapshots import ListedSnapshot
+from titans_cli.usecases.snapshots import Difference, ListedSnapshot
 from titans_cli.usecases.status import Status
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "plain",
     "print_answer",
     "print_continuation",
+    "print_difference",
     "print_error",
     "print_ingest",
     "print_json",
@@ -176,6 +177,14 @@ def print_snapshots(listed: Sequence[ListedSnapshot]) -> None:
         s: Snapshot = row.snapshot
         table.add_row("*" if row.head else "", Text(plain(s.name)), s.created, str(row.documents), f"{row.tokens:,}", s.digest[:12])
     out.print(table)
+
+
+def print_difference(difference: Difference) -> None:
+    for sign, names in (("+", difference.came), ("-", difference.went), ("~", difference.changed)):
+        for name in names:
+            out.print(Text(f"{sign} {where(name, None)}"), soft_wrap=True)
+    counts = f"{len(difference.came)} came, {len(difference.went)} went, {len(difference.changed)} changed"
+    out.print(counts)
 
 
 class IngestBar:

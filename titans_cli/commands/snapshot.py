@@ -49,3 +49,15 @@ def delete(name: Name, home: Home = None) -> None:
     from titans_cli.usecases import snapshots
 
     print_note(f"Deleted {name}; {megabytes(snapshots.delete_snapshot(home_folder(home), name))} freed.")
+
+
+@app.command("diff")
+def diff(
+    name: Name, other: Annotated[str | None, typer.Argument(help="Another snapshot than the present one.")] = None, home: Home = None
+) -> None:
+    """Say which documents came, went and changed since a snapshot."""
+    from titans_cli.render import print_difference
+    from titans_cli.settings import home_folder
+    from titans_cli.usecases import snapshots
+
+    print_difference(snapshots.compare_snapshots(home_folder(home), name, other))

@@ -2,8 +2,8 @@
 
 from titans_cli.store.archive import export_snapshot, import_archive
 from titans_cli.store.index import MemoryIndex, StoredMemories, open_index
-from titans_cli.store.shards import Shard, read_shard, write_shard
-from titans_cli.store.store import Failure, NewDocument, Snapshot, Store, StoredDocument
+from titans_cli.store.shards import Shard, read_shard, shard_path, write_shard
+from titans_cli.store.store import Failure, NewDocument, Snapshot, Store, StoredDocument, digest_of
 
 __all__ = [
     "Failure",
@@ -14,9 +14,11 @@ __all__ = [
     "Store",
     "StoredDocument",
     "StoredMemories",
+    "digest_of",
     "export_snapshot",
     "import_archive",
     "open_index",
     "read_shard",
+    "shard_path",
     "write_shard",
 ]

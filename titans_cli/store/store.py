@@ -232,12 +232,57 @@ class Store:
         if head is not None and head.id == snapshot.id:
             raise UsageError(f"{snapshot.name!r} is what questions are answered from. Restore another snapshot first.")
         with self.db.atomic():
-            self.db.execute("update snapshots set parent = ? where parent = ?", [snapshot.parent, snapshot.id])
-            self.db.table("snapshot_documents").delete_where("snapshot = ?", [snapshot.id])
-            self.db.table("snapshots").delete(snapshot.id)
+            self.remove_snapshot(snapshot)
+        return self.collect()
+
+    def remove_snapshot(self, snapshot: Snapshot) -> None:
+        parent = "select parent from snapshots where id = :id"
+        self.db.execute(f"update snapshots set parent = ({parent}) where parent = :id", {"id": snapshot.id})
+        self.db.table("snapshot_documents").delete_where("snapshot = ?", [snapshot.id])
+        self.db.table("snapshots").delete(snapshot.id)
+
+    def holders(self, documents: Iterable[StoredDocument]) -> list[Snapshot]:
+        """Snapshots that hold any of ``documents``, oldest first."""
+        wanted = {document.id for document in documents}
+        return [s for s in self.snapshots() if wanted & {d.id for d in self.documents(s)}]
+
+    def forget(self, documents: Sequence[StoredDocument], everywhere: bool) -> tuple[list[Snapshot], int]:
+        """Take ``documents`` out of the head, or out of all snapshots; returns those that hold them still, and the bytes freed."""
+        wanted = {document.id for document in documents}
+        head = self.require_head()
+        with self.db.atomic():
+            if not everywhere:
+                self.add_snapshot([d for d in self.documents(head) if d.id not in wanted], head.fingerprint)
+            for snapshot in self.holders(documents) if everywhere else []:
+                for identity in wanted:
+                    self.db.table("snapshot_documents").delete_where("snapshot = ? and document = ?", [snapshot.id, identity])
+                digest = digest_of(self.documents(snapshot), snapshot.fingerprint)
+                self.db.table("snapshots").update(snapshot.id, {"digest": digest})
+            self.remove_failures(document.path for document in documents)
+        return self.holders(documents), self.collect()
+
+    def collect(self) -> int:
+        """Delete documents that no snapshot holds, and shards that no document needs, without a trace; returns the bytes freed."""
+        with self.db.atomic():
             self.db.table("documents").delete_where("id not in (select document from snapshot_documents)")
             unused = list(self.db.table("shards").rows_where("sha256 not in (select shard from documents)"))
             self.db.table("shards").delete_where("sha256 not in (select shard from documents)")
         for row in unused:
             shard_path(self.home, row["sha256"]).unlink(missing_ok=True)
+        self.db.execute("vacuum")
+        self.db.execute("pragma wal_checkpoint(truncate)")
         return sum(row["bytes"] for row in unused)
+
+    def orphans(self) -> list[Path]:
+        """Files below ``shards`` that the index does not know: what a killed ingest left."""
+        known = {shard_path(self.home, row["sha256"]) for row in self.db.table("shards").rows}
+        return sorted(path for path in (self.home / "shards").rglob("*") if path.is_file() and path not in known)
+
+    def shards(self) -> dict[str, int]:
+        """Bytes of each shard."""
+        return {row["sha256"]: row["bytes"] for row in self.db.table("shards").rows}
+
+    def broken_rows(self) -> list[str]:
+        """What SQLite finds wrong with the index, a line each."""
+        found = [str(row[0]) for row in self.db.execute("pragma integrity_check").fetchall() if row[0] != "ok"]
+        return found + [f"row {row[1]} of {row[0]} refers to nothing" for row in self.db.execute("pragma foreign_key_check").fetchall()]

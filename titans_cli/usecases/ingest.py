@@ -85,7 +85,7 @@ def ingest(
     begun = time.monotonic()
     sources, problems = find_sources(paths, include, exclude)
     if not sources and not problems and not prune_missing:
-        raise UsageError("There is nothing to memorize there: no .pdf, .docx, .epub, .html, .txt, .md or .rst file.")
+        raise UsageError("There is nothing to memorize there: no .pdf, .html, .txt, .md or .rst file.")
     if not sources and problems:
         raise TitansError("\n".join(str(problem) for problem in problems))
     fresh = not (home / "titans.db").exists()

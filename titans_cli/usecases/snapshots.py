@@ -7,7 +7,17 @@ from pathlib import Path
 from titans_cli.errors import UsageError
 from titans_cli.store import Snapshot, Store, export_snapshot, import_archive
 
-__all__ = ["ListedSnapshot", "create_snapshot", "delete_snapshot", "export_to", "import_from", "list_snapshots", "restore_snapshot"]
+__all__ = [
+    "Difference",
+    "ListedSnapshot",
+    "compare_snapshots",
+    "create_snapshot",
+    "delete_snapshot",
+    "export_to",
+    "import_from",
+    "list_snapshots",
+    "restore_snapshot",
+]
 
 
 @dataclass(frozen=True)
@@ -49,6 +59,28 @@ def restore_snapshot(home: Path, name: str) -> tuple[Snapshot, Snapshot]:
             before = store.add_snapshot(store.documents(before), before.fingerprint, kept)
         store.set_head(wanted)
         return wanted, before
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Names of the documents by which a snapshot differs from an earlier one."""
+
+    came: tuple[str, ...]
+    went: tuple[str, ...]
+    changed: tuple[str, ...]
+
+
+def compare_snapshots(home: Path, name: str, other: str | None = None) -> Difference:
+    """What changed from snapshot ``name`` to ``other``, or to the head."""
+    with Store.open(home) as store:
+        before = {d.path: d for d in store.documents(store.snapshot(name))}
+        after = {d.path: d for d in store.documents(store.snapshot(other) if other else store.require_head())}
+    changed = [d.name for path, d in after.items() if path in before and before[path].shard != d.shard]
+    return Difference(
+        tuple(d.name for path, d in after.items() if path not in before),
+        tuple(d.name for path, d in before.items() if path not in after),
+        tuple(changed),
+    )
 
 
 def delete_snapshot(home: Path, name: str) -> int:
