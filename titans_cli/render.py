@@ -3,25 +3,29 @@
 Text from documents, file names and questions is never markup and never controls the terminal.
 """
 
+from __future__ import annotations
+
 import json
 import re
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
-from titans_cli.store import Snapshot
-from titans_cli.usecases.ask import Answer, Evidence
-from titans_cli.usecases.continue_text import Continuation
-from titans_cli.usecases.ingest import IngestResult
-from titans_cli.usecases.plan import Plan
-from titans_cli.usecases.snapshots import Difference, ListedSnapshot
-from titans_cli.usecases.status import Status
+if TYPE_CHECKING:  # what is printed; importing it would load torch and the readers of files
+    from titans_cli.store import Snapshot
+    from titans_cli.usecases.ask import Answer, Evidence
+    from titans_cli.usecases.continue_text import Continuation
+    from titans_cli.usecases.ingest import IngestResult
+    from titans_cli.usecases.plan import Plan
+    from titans_cli.usecases.snapshots import Difference, ListedSnapshot
+    from titans_cli.usecases.status import Status
 
 __all__ = [
     "IngestBar",
@@ -205,7 +209,7 @@ class IngestBar:
         self.size = 0
         self.begun = time.monotonic()
 
-    def __enter__(self) -> "IngestBar":
+    def __enter__(self) -> IngestBar:
         self.bar.start()
         self.task = self.bar.add_task("reading", total=None, speed="–")
         return self
