@@ -106,6 +106,21 @@ class Extractor:
         for worker in self.workers:
             worker.kill()
 
+    def start(self) -> None:
+        """Let the workers start while this process does something else; they start when they are needed, too."""
+        for _ in self.workers:
+            self.pool.submit(self.start_one)
+
+    def start_one(self) -> None:
+        worker = self.idle.get()
+        try:
+            if worker.process is None and not self.closing:
+                worker.start()
+        except HungError:
+            worker.kill()
+        finally:
+            self.idle.put(worker)
+
     def documents(self, sources: Iterable[Source]) -> Iterator[Document | SourceError]:
         """The documents of ``sources`` in their order; a SourceError in the place of each that cannot be read."""
         waiting: deque[Future[Document | SourceError]] = deque()

@@ -28,6 +28,10 @@ class Models:
     def tokenizer(self) -> tiktoken.Encoding:
         return load_tokenizer()
 
+    def load(self) -> None:
+        """Load now what would be loaded when first needed."""
+        _ = self.memorizer, self.core, self.tokenizer
+
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over all weight files: memories and gists are only readable by the weights that wrote them."""

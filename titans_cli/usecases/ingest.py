@@ -163,6 +163,9 @@ def memorize_sources(
                 progress.done(size_of(source))
                 release_memory()
 
+        if wanted:
+            extractor.start()
+            models.load()
         yield from learn(wanted)
         for source, digest in plan.copies:
             twin = store.find_content(digest, source.path.suffix, models.fingerprint)
