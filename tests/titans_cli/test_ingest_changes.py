@@ -104,6 +104,18 @@ def test_standard_input_is_memorized(titans):
     assert list(documents(titans)) == ["standard input"]
 
 
+def test_what_a_killed_ingest_had_finished_is_not_memorized_again(titans, docs, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "add_snapshot", lambda *_: (_ for _ in ()).throw(RuntimeError))
+        titans("ingest", docs, code=1)
+    assert "0 new, 1 unchanged, 0 failed: 0 tokens" in titans("ingest", docs).output
+    assert documents(titans).keys() == {"docs/mill.txt"}
+
+
+def test_an_unknown_encoding_is_refused(titans, docs):
+    assert "no encoding" in titans("ingest", docs, "--encoding", "nope", code=2).stderr
+
+
 def test_no_path_is_refused(titans):
     assert "titans ingest FOLDER" in titans("ingest", code=2).stderr
 

@@ -1,3 +1,4 @@
+import codecs
 import os
 import sys
 from pathlib import Path
@@ -44,6 +45,10 @@ def ingest(
         raise UsageError("Name the files or folders to memorize: titans ingest FOLDER")
     if pdf_engine not in (None, "pypdf", "pypdfium2"):
         raise UsageError(f"There is no PDF engine {pdf_engine!r}. Choose pypdf or pypdfium2.")
+    try:
+        codecs.lookup(encoding or "utf-8")
+    except LookupError as error:
+        raise UsageError(f"There is no encoding {encoding!r}. Try utf-8, cp1252 or shift_jis.") from error
     wanted = list(paths or [])
     if retry_failed:
         wanted += retried_paths(folder)

@@ -89,7 +89,8 @@ def ingest(
     if not sources and problems:
         raise TitansError("\n".join(str(problem) for problem in problems))
     fresh = not (home / "titans.db").exists()
-    tally, done, interrupted, snapshot = Tally(), [], False, None
+    tally, interrupted, snapshot = Tally(), False, None
+    done: list[StoredDocument] = []
     with Store.open(home, create=True) as store, store.locked():
         head = store.head()
         if head is not None:
@@ -101,6 +102,7 @@ def ingest(
             tally.failed += plan.failed
             tally.gone += plan.gone
             tally.unchanged = len(plan.unchanged)
+            done += plan.unchanged
             for document, source in plan.moved:
                 done.append(again(store, document, source))
                 replaced.add(document.path)

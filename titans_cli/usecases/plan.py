@@ -52,11 +52,11 @@ def make_plan(
             failed.append(error)
             continue
         before = known.get(str(source.path))
-        if before is not None and before.source_sha256 == content[0]:
-            if before.name == source.name:
-                unchanged.append(before)
-            else:
-                moved.append((before, source))
+        finished = store.find_document(str(source.path), source.name, content[0], fingerprint)
+        if finished is not None:  # by an ingest that was killed, when the head does not hold it
+            unchanged.append(finished)
+        elif before is not None and before.source_sha256 == content[0]:
+            moved.append((before, source))
         elif lost[content]:
             moved.append((lost[content].pop(0), source))
         elif content in seen or store.find_content(*content, fingerprint) is not None:
