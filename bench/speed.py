@@ -19,6 +19,7 @@ from ingest.sentences import sentence_spans
 from model import sentence_gists
 from titans_cli.models import Models
 from titans_cli.usecases.ingest import ingest
+from titans_cli.usecases.memorize import Unheard
 
 QUESTIONS = [
     "What is this about?",
@@ -27,13 +28,6 @@ QUESTIONS = [
     "Which option lists all files?",
     "How does the story end?",
 ]
-
-
-class Silent:
-    def begin(self, files: int, size: int) -> None: ...
-    def file(self, name: str, pages: int | None, size: int) -> None: ...
-    def page(self, number: int | None, tokens: int, share: float) -> None: ...
-    def done(self, size: int) -> None: ...
 
 
 def encoding_speed(models: Models, text: str) -> float:
@@ -62,7 +56,7 @@ def main() -> None:
     for repeat in range(3):
         with TemporaryDirectory() as folder:
             (Path(folder) / "a.txt").write_text(text + str(repeat))
-            result = ingest(Path(folder) / "home", models, [Path(folder) / "a.txt"], Silent())
+            result = ingest(Path(folder) / "home", models, [Path(folder) / "a.txt"], Unheard())
         encoded = encoding_speed(models, text)
         speeds.append((result.did.tokens / result.seconds, encoded))
         ratios.append(result.did.tokens / result.seconds / encoded)

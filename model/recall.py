@@ -23,8 +23,8 @@ __all__ = ["Gists", "Question", "Woken", "associate", "encode_question", "fit", 
 
 WINDOW = 254
 """WordPieces of context that the states of a passage see."""
-BATCH = 16
-"""Passages encoded at once."""
+BATCH = 4
+"""Passages encoded at once: their states stay in the cache."""
 SLAB = 65_536
 """Gists compared at once, so that memory stays flat."""
 LEXICAL = 0.5

@@ -16,7 +16,7 @@ from model.rounding import dequantise, pack, unpack
 
 __all__ = ["Memory", "checksum", "memorize", "recite", "sentence_texts"]
 
-BATCH = 64
+BATCH = 32
 """Segments written at once."""
 
 

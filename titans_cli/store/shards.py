@@ -15,6 +15,7 @@ No text, and nothing from which text is read but the weights.
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import NamedTuple
@@ -61,6 +62,16 @@ class Shard:
     @property
     def memories(self) -> int:
         return len(self.rows)
+
+    @classmethod
+    def join(cls, parts: "Sequence[Shard]") -> "Shard":
+        """Consecutive parts of one document as one shard."""
+        first, owners = 0, []
+        for part in parts:
+            owners.append(part.owners + first)
+            first += part.memories
+        joined = {f.name: torch.cat([getattr(part, f.name) for part in parts]) for f in fields(cls) if f.name != "owners"}
+        return cls(owners=torch.cat(owners), **joined)
 
 
 def shard_path(home: Path, digest: str) -> Path:

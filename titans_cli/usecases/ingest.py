@@ -1,37 +1,18 @@
 """Memorize files: extract, write, recite back, make gists, store."""
 
-import ctypes
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
-from typing import Protocol
 
-import numpy as np
-import torch
-
-from ingest import Document, Extractor, Options, Source, SourceError, find_sources, segments
-from model import Gists, MemorizeError, Memory, memorize, sentence_gists, sentence_texts
+from ingest import Extractor, Options, Source, SourceError, find_sources
 from titans_cli.errors import TitansError, UsageError
 from titans_cli.models import Models
-from titans_cli.store import NewDocument, Shard, Snapshot, Store, StoredDocument, open_index, write_shard
+from titans_cli.store import NewDocument, Snapshot, Store, StoredDocument, open_index, write_shard
+from titans_cli.usecases.memorize import Memorized, Progress, memorize_documents
 from titans_cli.usecases.plan import Plan, make_plan
 
-__all__ = ["IngestResult", "Progress", "ingest", "retried_paths"]
-
-GROUP = 128
-"""Segments written before progress is reported; bounds what is held in memory."""
-
-
-class Progress(Protocol):
-    """What an ingest tells while it runs."""
-
-    def begin(self, files: int, size: int) -> None: ...
-    def file(self, name: str, pages: int | None, size: int) -> None: ...
-    def page(self, number: int | None, tokens: int, share: float) -> None: ...
-    def done(self, size: int) -> None: ...
+__all__ = ["IngestResult", "ingest", "retried_paths"]
 
 
 @dataclass
@@ -153,17 +134,15 @@ def memorize_sources(
     with Extractor(options, workers) as extractor:
 
         def learn(sources: Sequence[Source]) -> Iterator[StoredDocument]:
-            for source, document in zip(sources, extractor.documents(sources), strict=True):
-                try:
-                    if isinstance(document, SourceError):
-                        raise document
-                    yield memorize_document(store, models, document, progress, tally)
+            learned = memorize_documents(models, extractor.documents(sources), progress)
+            for source, outcome in zip(sources, learned, strict=True):
+                if isinstance(outcome, SourceError):
+                    tally.failed.append(outcome)
+                else:
+                    yield record(store, models, outcome, tally)
                     tally.changed += source.path in changed
                     tally.new += source.path not in changed
-                except SourceError as error:
-                    tally.failed.append(error)
                 progress.done(size_of(source))
-                release_memory()
 
         if wanted:
             extractor.start()
@@ -186,24 +165,13 @@ def again(store: Store, twin: StoredDocument, source: Source) -> StoredDocument:
     return store.find_same(document) or store.add_document(document, 0)
 
 
-def memorize_document(store: Store, models: Models, document: Document, progress: Progress, tally: Tally) -> StoredDocument:
-    """Write a document's memories and record it. Raises SourceError when its text cannot be written."""
-    name, last = document.source.name, document.pages[-1].number
-    progress.file(name, last, document.size)
-    memories: list[Memory] = []
-    gists, pages = [], []
-    characters, written = sum(len(page.text) for page in document.pages), 0
-    for group_pages, group, group_gists, group_characters in write_groups(models, document):
-        memories += group
-        pages += group_pages
-        gists.append(group_gists)
-        written += group_characters
-        progress.page(group_pages[-1] or None, sum(len(m.tokens) for m in group), written / characters)
-    shard = make_shard(memories, pages, Gists.join(gists))
+def record(store: Store, models: Models, learned: Memorized, tally: Tally) -> StoredDocument:
+    """Store a document's memories."""
+    document, shard = learned.document, learned.shard
     shard_digest, shard_bytes = write_shard(store.home, shard, models.fingerprint)
-    tokens = sum(len(m.tokens) for m in memories)
-    tally.tokens += tokens
-    tally.memories += len(memories)
+    name = document.source.name
+    tally.tokens += learned.tokens
+    tally.memories += shard.memories
     tally.memory_bytes += shard.weights.nbytes + shard.rows.nbytes + shard.scales.nbytes
     if document.empty_pages:
         tally.without_text.append((name, document.empty_pages))
@@ -216,54 +184,10 @@ def memorize_document(store: Store, models: Models, document: Document, progress
         name=name,
         source_sha256=document.sha256,
         source_bytes=document.size,
-        pages=last,
-        tokens=tokens,
-        memories=len(memories),
+        pages=document.pages[-1].number,
+        tokens=learned.tokens,
+        memories=shard.memories,
         fingerprint=models.fingerprint,
         shard=shard_digest,
     )
     return store.find_same(new) or store.add_document(new, shard_bytes)
-
-
-def release_memory() -> None:
-    """Give freed memory back: with documents of all sizes, glibc's heap would grow by about a third in a long ingest."""
-    if sys.platform == "linux":
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # other C libraries have none
-        if trim is not None:
-            trim(0)
-
-
-Group = tuple[list[int], list[Memory], Gists, int]
-
-
-def write_groups(models: Models, document: Document) -> Iterator[Group]:
-    """Memories of ``document``, ``GROUP`` segments at a time: their pages (0 for none), themselves, their sentences' gists, and
-    their characters.
-    """
-    stream = segments(document, models.tokenizer.encode_ordinary, models.memorizer.config.segment)
-    while group := list(islice(stream, GROUP)):
-        try:
-            memories = memorize(models.memorizer, models.tokenizer, [[list(s) for s in segment.sentences] for segment in group])
-        except MemorizeError as error:
-            raise SourceError(document.source.path, str(error)) from error
-        pages = [group[m.segment].page or 0 for m in memories]
-        texts, text_pages = [], []
-        for memory, page in zip(memories, pages, strict=True):
-            texts += sentence_texts(models.tokenizer, memory.tokens, memory.sentences)
-            text_pages += [page] * len(memory.sentences)
-        yield pages, memories, sentence_gists(models.core, texts, text_pages), sum(map(len, texts))
-
-
-def make_shard(memories: Sequence[Memory], pages: Sequence[int], gists: Gists) -> Shard:
-    return Shard(
-        weights=torch.cat([m.weights for m in memories]),
-        rows=torch.tensor([len(m.weights) for m in memories], dtype=torch.uint8),
-        scales=torch.stack([m.scale for m in memories]),
-        pages=torch.tensor(pages, dtype=torch.int32),
-        checksums=torch.tensor([list(m.checksum) for m in memories], dtype=torch.uint8),
-        sentences=torch.tensor([size for m in memories for size in m.sentences], dtype=torch.int16),
-        owners=torch.tensor([i for i, m in enumerate(memories) for _ in m.sentences], dtype=torch.int32),
-        gists=torch.from_numpy(gists.vectors),
-        gist_scales=torch.from_numpy(gists.scales),
-        gist_words=torch.from_numpy(gists.words.view(np.int64)),
-    )

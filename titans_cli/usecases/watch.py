@@ -10,20 +10,12 @@ from watchfiles import watch as changes
 from titans_cli.errors import LockedError, UsageError
 from titans_cli.models import Models
 from titans_cli.usecases.ingest import IngestResult, ingest
+from titans_cli.usecases.memorize import Unheard
 
 __all__ = ["watch"]
 
 QUIET = 1_000
 """Milliseconds without a change after which files are taken for written."""
-
-
-class Unheard:
-    """Progress that nobody looks at."""
-
-    def begin(self, files: int, size: int) -> None: ...
-    def file(self, name: str, pages: int | None, size: int) -> None: ...
-    def page(self, number: int | None, tokens: int, share: float) -> None: ...
-    def done(self, size: int) -> None: ...
 
 
 def watch(
