@@ -11,6 +11,8 @@ import random
 import shutil
 import threading
 import time
+from bisect import bisect_left
+from itertools import pairwise
 from pathlib import Path
 
 import psutil
@@ -75,10 +77,9 @@ class Scales(threading.Thread):
 
 def tenths(clock: Clock, scales: Scales) -> list[dict]:
     rows = []
-    for part in range(PARTS):
-        low, high = (clock.tokens * edge / PARTS for edge in (part, part + 1))
-        inside = [mark for mark in clock.marks if low <= mark[0] <= high]
-        (first, begun, cpu), (last, ended, cpu_ended) = inside[0], inside[-1]
+    counts = [tokens for tokens, _, _ in clock.marks]
+    edges = [clock.marks[bisect_left(counts, clock.tokens * part / PARTS)] for part in range(PARTS + 1)]
+    for part, ((first, begun, cpu), (last, ended, cpu_ended)) in enumerate(pairwise(edges)):
         peak = max((size for at, size in scales.weights if begun <= at <= ended), default=0.0)
         rows.append(
             {
