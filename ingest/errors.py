@@ -19,3 +19,6 @@ class SourceError(Exception):
         self.path = path
         self.reason = reason
         self.kind = kind
+
+    def __reduce__(self) -> tuple:
+        return type(self), (self.path, self.reason, self.kind)

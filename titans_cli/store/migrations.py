@@ -57,7 +57,14 @@ def tell_failures_apart(db: Database) -> None:
     db.table("failures").add_column("kind", str, not_null_default="unreadable")
 
 
-MIGRATIONS = [create_tables, tell_failures_apart]
+def keep_budgets(db: Database) -> None:
+    db.table("failures").add_column("source_sha256", str)  # of a file that was memorized and forgotten for want of room
+    db.table("settings").create({"name": str, "value": str}, pk="name", not_null={"value"}, strict=True)
+    db.table("answers").create({"path": str, "count": int}, pk="path", not_null={"count"}, strict=True)
+    db.table("documents").create_index(["source_sha256"])
+
+
+MIGRATIONS = [create_tables, tell_failures_apart, keep_budgets]
 
 
 def migrate(db: Database) -> None:

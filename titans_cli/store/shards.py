@@ -28,7 +28,7 @@ from torch import Tensor
 from titans_cli.errors import DamagedError
 from titans_cli.store.files import write_atomically
 
-__all__ = ["Shard", "lost", "parse_shard", "read_shard", "shard_path", "shard_sizes", "write_shard"]
+__all__ = ["Shard", "keep_shard", "lost", "pack_shard", "parse_shard", "read_shard", "shard_path", "shard_sizes", "write_shard"]
 
 DTYPES = {
     "weights": torch.uint8,
@@ -78,14 +78,24 @@ def shard_path(home: Path, digest: str) -> Path:
     return home / "shards" / digest[:2] / f"{digest}.safetensors"
 
 
-def write_shard(home: Path, shard: Shard, fingerprint: str) -> tuple[str, int]:
-    """Store ``shard`` unless it is there already; returns its SHA-256 and size in bytes."""
+def pack_shard(shard: Shard, fingerprint: str) -> tuple[str, bytes]:
+    """The SHA-256 and the bytes of ``shard`` as a file."""
     tensors = {f.name: getattr(shard, f.name).contiguous() for f in fields(shard)}
     data = save(tensors, {"titans": f"1 {fingerprint}"})  # one entry only: safetensors writes several in random order
-    digest = hashlib.sha256(data).hexdigest()
+    return hashlib.sha256(data).hexdigest(), data
+
+
+def keep_shard(home: Path, digest: str, data: bytes) -> None:
+    """Store the shard ``data``, whose SHA-256 is ``digest``, unless it is there already."""
     path = shard_path(home, digest)
     if not path.exists() or path.stat().st_size != len(data):
         write_atomically(path, data)
+
+
+def write_shard(home: Path, shard: Shard, fingerprint: str) -> tuple[str, int]:
+    """Store ``shard`` unless it is there already; returns its SHA-256 and size in bytes."""
+    digest, data = pack_shard(shard, fingerprint)
+    keep_shard(home, digest, data)
     return digest, len(data)
 
 
@@ -104,6 +114,7 @@ def read_shard(home: Path, digest: str) -> Shard:
 class ShardSizes(NamedTuple):
     """How much a shard holds."""
 
+    rows: int  # of all memories' weights
     sentences: int
     width: int  # of a gist's vector
     lanes: int  # of its filter of words
@@ -115,7 +126,8 @@ def shard_sizes(home: Path, digest: str) -> ShardSizes:
     try:
         with safe_open(path, framework="pt") as file:
             sentences, width = file.get_slice("gists").get_shape()
-            return ShardSizes(sentences, width, file.get_slice("gist_words").get_shape()[1])
+            rows = file.get_slice("weights").get_shape()[0]
+            return ShardSizes(rows, sentences, width, file.get_slice("gist_words").get_shape()[1])
     except (OSError, SafetensorError, ValueError, IndexError) as error:
         raise lost(path, error) from error
 

@@ -48,7 +48,8 @@ class Failure:
     path: str
     reason: str
     failed: str  # when, UTC
-    kind: str  # see ``ingest.errors``
+    kind: str  # see ``ingest.errors``; "budget" for what was forgotten for want of room
+    source_sha256: str | None = None
 
 
 @dataclass(frozen=True)
@@ -157,8 +158,9 @@ class Store:
         assert stored is not None
         return stored
 
-    def add_failure(self, path: str, reason: str, kind: str) -> None:
-        self.db.table("failures").upsert({"path": path, "reason": reason, "kind": kind, "failed": now()}, pk="path")
+    def add_failure(self, path: str, reason: str, kind: str, source_sha256: str | None = None) -> None:
+        row = {"path": path, "reason": reason, "kind": kind, "failed": now(), "source_sha256": source_sha256}
+        self.db.table("failures").upsert(row, pk="path")
 
     def remove_failures(self, paths: Iterable[str]) -> None:
         with self.db.atomic():
@@ -253,13 +255,21 @@ class Store:
         with self.db.atomic():
             if not everywhere:
                 self.add_snapshot([d for d in self.documents(head) if d.id not in wanted], head.fingerprint)
-            for snapshot in self.holders(documents) if everywhere else []:
-                for identity in wanted:
-                    self.db.table("snapshot_documents").delete_where("snapshot = ? and document = ?", [snapshot.id, identity])
-                digest = digest_of(self.documents(snapshot), snapshot.fingerprint)
-                self.db.table("snapshots").update(snapshot.id, {"digest": digest})
+            else:
+                self.take_out(documents, self.snapshots())
             self.remove_failures(document.path for document in documents)
         return self.holders(documents), self.collect()
+
+    def take_out(self, documents: Iterable[StoredDocument], snapshots: Iterable[Snapshot]) -> None:
+        """Let ``snapshots`` hold ``documents`` no more."""
+        wanted = {document.id for document in documents}
+        for snapshot in snapshots:
+            held = self.documents(snapshot)
+            left = [document for document in held if document.id not in wanted]
+            if len(left) < len(held):
+                for identity in wanted:
+                    self.db.table("snapshot_documents").delete_where("snapshot = ? and document = ?", [snapshot.id, identity])
+                self.db.table("snapshots").update(snapshot.id, {"digest": digest_of(left, snapshot.fingerprint)})
 
     def collect(self) -> int:
         """Delete documents that no snapshot holds, and shards that no document needs, without a trace; returns the bytes freed."""
@@ -286,3 +296,22 @@ class Store:
         """What SQLite finds wrong with the index, a line each."""
         found = [str(row[0]) for row in self.db.execute("pragma integrity_check").fetchall() if row[0] != "ok"]
         return found + [f"row {row[1]} of {row[0]} refers to nothing" for row in self.db.execute("pragma foreign_key_check").fetchall()]
+
+    # settings and use
+
+    def setting(self, name: str) -> str | None:
+        """A setting of this store, None where it was never set."""
+        return next((row["value"] for row in self.db.table("settings").rows_where("name = ?", [name])), None)
+
+    def set_setting(self, name: str, value: str) -> None:
+        self.db.table("settings").upsert({"name": name, "value": value}, pk="name")
+
+    def answers(self) -> dict[str, int]:
+        """How many answers each document has given, by path."""
+        return {row["path"]: row["count"] for row in self.db.table("answers").rows}
+
+    def count_answer(self, paths: Iterable[str]) -> None:
+        """Note that the documents at ``paths`` gave an answer."""
+        with self.db.atomic():
+            for path in paths:
+                self.db.execute("insert into answers values (?, 1) on conflict (path) do update set count = count + 1", [path])

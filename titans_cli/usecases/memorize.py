@@ -18,9 +18,9 @@ import torch
 from ingest import Document, Segment, SourceError, segments
 from model import MemorizeError, memorize, sentence_gists, sentence_texts
 from titans_cli.models import Models
-from titans_cli.store import Shard
+from titans_cli.store import NewDocument, Shard, pack_shard
 
-__all__ = ["Memorized", "Progress", "Unheard", "memorize_documents"]
+__all__ = ["Learned", "Memorized", "Progress", "Unheard", "learn", "memorize_documents"]
 
 GROUP = 128
 """Segments written at once. Every document's groups begin with it, so that its memories depend on it alone."""
@@ -61,6 +61,18 @@ class Memorized:
     document: Document
     shard: Shard
     tokens: int
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What is recorded of a memorized document, and what there is to tell about it. Small: a machine can hand it to another."""
+
+    document: NewDocument
+    shard_bytes: int
+    memory_bytes: int  # of weights and scales
+    empty_pages: tuple[int, ...] = ()
+    failed_pages: tuple[tuple[int, str], ...] = ()
+    encoding: str | None = None  # of a text file
 
 
 @dataclass(frozen=True)
@@ -165,6 +177,25 @@ def gather(document: Document, parts: Iterable[Group | SourceError], progress: P
         written += part.characters
         progress.page(int(part.shard.pages[-1]) or None, part.tokens, written / characters)
     return Memorized(document, Shard.join([group.shard for group in groups]), sum(group.tokens for group in groups))
+
+
+def learn(memorized: Memorized, fingerprint: str) -> tuple[Learned, bytes]:
+    """What is recorded of a document, and its shard as it stands in the store."""
+    document, shard = memorized.document, memorized.shard
+    digest, data = pack_shard(shard, fingerprint)
+    row = NewDocument(
+        path=str(document.source.path),
+        name=document.source.name,
+        source_sha256=document.sha256,
+        source_bytes=document.size,
+        pages=document.pages[-1].number,
+        tokens=memorized.tokens,
+        memories=shard.memories,
+        fingerprint=fingerprint,
+        shard=digest,
+    )
+    size = shard.weights.nbytes + shard.rows.nbytes + shard.scales.nbytes
+    return Learned(row, len(data), size, document.empty_pages, document.failed_pages, document.encoding), data
 
 
 def limit_arenas(threads: int) -> None:

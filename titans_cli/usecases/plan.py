@@ -9,6 +9,7 @@ from ingest import Source, SourceError, digest_of_file, find_sources
 from titans_cli.errors import NoStoreError
 from titans_cli.models import Models
 from titans_cli.store import Store, StoredDocument
+from titans_cli.usecases.budget import BUDGET
 
 __all__ = ["Plan", "make_plan", "plan_ingest"]
 
@@ -24,6 +25,7 @@ class Plan:
     unchanged: tuple[StoredDocument, ...]
     gone: tuple[StoredDocument, ...]  # memorized, below a folder that was given, and not there any more
     failed: tuple[SourceError, ...]
+    left_out: tuple[Source, ...] = ()  # was forgotten for want of room, and there is no more since
 
 
 def make_plan(
@@ -43,7 +45,8 @@ def make_plan(
             lost[d.source_sha256, Path(d.path).suffix].append(d)
     new: list[Source] = []
     changed: list[Source] = []
-    moved, copies, unchanged, failed = [], [], [], list(problems)
+    moved, copies, unchanged, left_out, failed = [], [], [], [], list(problems)
+    forgotten = {failure.path: failure.source_sha256 for failure in store.failures() if failure.kind == BUDGET}
     seen: set[tuple[str, str]] = set()
     for source in sources:
         try:
@@ -53,7 +56,9 @@ def make_plan(
             continue
         before = known.get(str(source.path))
         finished = store.find_document(str(source.path), source.name, content[0], fingerprint)
-        if finished is not None:  # by an ingest that was killed, when the head does not hold it
+        if forgotten.get(str(source.path)) == content[0]:
+            left_out.append(source)
+        elif finished is not None:  # by an ingest that was killed, when the head does not hold it
             unchanged.append(finished)
         elif before is not None and before.source_sha256 == content[0]:
             moved.append((before, source))
@@ -67,7 +72,7 @@ def make_plan(
     given = [path.expanduser().absolute() for path in paths]
     gone = [d for left in lost.values() for d in left if any(Path(d.path).is_relative_to(path) for path in given)]
     gone.sort(key=lambda d: d.name)
-    return Plan(tuple(new), tuple(changed), tuple(moved), tuple(copies), tuple(unchanged), tuple(gone), tuple(failed))
+    return Plan(tuple(new), tuple(changed), tuple(moved), tuple(copies), tuple(unchanged), tuple(gone), tuple(failed), tuple(left_out))
 
 
 def plan_ingest(home: Path, models: Models, paths: Sequence[Path], include: Sequence[str] = (), exclude: Sequence[str] = ()) -> Plan:

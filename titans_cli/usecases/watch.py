@@ -9,7 +9,7 @@ from watchfiles import watch as changes
 
 from titans_cli.errors import LockedError, UsageError
 from titans_cli.models import Models
-from titans_cli.usecases.ingest import IngestResult, ingest
+from titans_cli.usecases.ingest import IngestResult, Request, ingest
 from titans_cli.usecases.memorize import Unheard
 
 __all__ = ["watch"]
@@ -28,7 +28,7 @@ def watch(
 
     def run() -> Iterator[IngestResult]:
         try:
-            yield ingest(home, models, folders, Unheard(), include=include, exclude=exclude, prune_missing=True)
+            yield ingest(home, models, folders, Unheard(), Request(include=include, exclude=exclude, prune_missing=True))
         except (LockedError, UsageError):
             return
 

@@ -1,0 +1,123 @@
+"""Memorize on a Ray cluster: actors hold the models, extract and write documents, and hand back only what is to be recorded.
+
+Where the store's folder is the same for an actor as for this process, the actor puts its shards there itself. Only this process
+writes the index, so an ingest can be interrupted and goes on like any other, and its memories are those of a single machine.
+"""
+
+import os
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+from ingest import Extractor, Options, Source, SourceError
+from titans_cli.errors import TitansError, TooNewError
+from titans_cli.models import Models
+from titans_cli.store import keep_shard
+from titans_cli.usecases.memorize import Learned, Unheard, learn, memorize_documents
+
+__all__ = ["cluster_learner"]
+
+RESTARTS = 3
+"""Times that an actor, or what it was doing, is begun again after its machine or process was lost."""
+
+Outcome = tuple[Learned | SourceError, bytes | None]
+"""What to record, and the shard where the actor could not put it into the store."""
+
+
+class Actor:
+    """Memorizes documents on one core. ``mark`` is a file that tells whether the store's folder is shared."""
+
+    def __init__(self, home: Path, mark: Path, options: Options):
+        torch.set_num_threads(1)
+        self.home = home if mark.exists() else None
+        self.models = Models()
+        self.models.load()
+        self.extractor = Extractor(options)
+
+    def fingerprint(self) -> str:
+        return self.models.fingerprint
+
+    def memorize(self, source: Source) -> Outcome:
+        (outcome,) = memorize_documents(self.models, self.extractor.documents([source]), Unheard())
+        if isinstance(outcome, SourceError):
+            return outcome, None
+        learned, data = learn(outcome, self.models.fingerprint)
+        if self.home is None:
+            return learned, data
+        keep_shard(self.home, learned.document.shard, data)
+        return learned, None
+
+
+@contextmanager
+def cluster_learner(home: Path, models: Models, address: str, options: Options, workers: int | None) -> Iterator["Cluster"]:
+    """Memorizes on the Ray cluster at ``address`` ("local": a new one on this machine), with ``workers`` actors or one a core.
+
+    Raises TitansError when there is no Ray or no such cluster, TooNewError when an actor has other model weights.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        import ray
+    except ImportError as error:
+        raise TitansError("Ray is not installed. Install it: pip install 'titans[ray]'") from error
+    try:
+        ray.init(address=address, include_dashboard=None if address != "local" else False, log_to_driver=False, logging_level="error")
+    except Exception as error:  # Ray raises nearly anything here
+        raise TitansError(f"There is no Ray cluster at {address!r} ({str(error).splitlines()[0]}).") from error
+    mark = home / f".shared-{secrets.token_hex(8)}"
+    try:
+        mark.touch()
+        yield Cluster(home, mark, models.fingerprint, options, workers)
+    finally:
+        ray.shutdown()
+        mark.unlink(missing_ok=True)
+
+
+class Cluster:
+    """Actors of a Ray cluster, started when first needed. Call it to memorize."""
+
+    def __init__(self, home: Path, mark: Path, fingerprint: str, options: Options, workers: int | None):
+        self.home, self.mark, self.fingerprint, self.options = home, mark, fingerprint, options
+        self.workers = workers
+        self.actors: list = []
+
+    def start(self, most: int) -> None:
+        import ray
+
+        count = min(self.workers or int(ray.cluster_resources().get("CPU", 1)), most)
+        make = ray.remote(num_cpus=1, max_restarts=RESTARTS, max_task_retries=RESTARTS)(Actor).remote
+        self.actors += [make(self.home, self.mark, self.options) for _ in range(count - len(self.actors))]
+        for theirs in ray.get([actor.fingerprint.remote() for actor in self.actors]):
+            if theirs != self.fingerprint:
+                raise TooNewError(f"A machine of the cluster has other model weights ({theirs[:12]}, these are {self.fingerprint[:12]}).")
+
+    def __call__(self, sources: Sequence[Source]) -> Iterator[tuple[Source, Learned | SourceError]]:
+        """What to record of each of ``sources``, as they are finished; their shards are in the store then."""
+        import ray
+
+        self.start(len(sources))
+        todo, idle = list(reversed(sources)), list(self.actors)
+        running: dict = {}
+        while todo or running:
+            while todo and idle:
+                actor, source = idle.pop(), todo.pop()
+                running[actor.memorize.remote(source)] = actor, source
+            (done,), _ = ray.wait(list(running))
+            actor, source = running.pop(done)
+            idle.append(actor)
+            try:
+                outcome, data = ray.get(done)
+            except ray.exceptions.RayError as error:
+                why = str(error).splitlines()[0]
+                outcome, data = (
+                    SourceError(source.path, f"was given up: the cluster lost it {RESTARTS + 1} times ({why}).", "corrupt"),
+                    None,
+                )
+            if isinstance(outcome, SourceError) and source.data is None and source.path.is_file() and outcome.kind == "unreadable":
+                todo.append(Source(source.path, source.name, source.path.read_bytes()))  # the actor's machine has no such file
+                continue
+            if isinstance(outcome, Learned) and data is not None:
+                keep_shard(self.home, outcome.document.shard, data)
+            yield source, outcome
