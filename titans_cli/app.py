@@ -65,6 +65,7 @@ app.command("doctor")(care.doctor)
 app.add_typer(snapshot.app, name="snapshot")
 app.command("export")(transfer.export)
 app.command("import")(transfer.import_)
+app.command("merge")(transfer.merge)
 
 
 def main() -> None:

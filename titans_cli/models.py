@@ -6,6 +6,10 @@ from functools import cached_property
 import tiktoken
 
 from model import Core, Memorizer, choose_device, load_core, load_memorizer, load_tokenizer, weight_files
+from model.config import CoreConfig, MemorizerConfig
+from model.signature import LANES
+from model.weights_file import WEIGHTS, load_config
+from titans_cli.store.shards import ShardShape
 
 __all__ = ["Models"]
 
@@ -40,3 +44,19 @@ class Models:
             with path.open("rb") as file:
                 digest.update(hashlib.file_digest(file, "sha256").digest())
         return digest.hexdigest()
+
+    @cached_property
+    def shape(self) -> ShardShape:
+        """What the shards look like that these networks write; told from the weights' configurations alone."""
+        memorizer = MemorizerConfig.from_dict(load_config(WEIGHTS / "memorizer.safetensors"))
+        memory = memorizer.memory
+        return ShardShape(
+            fingerprint=self.fingerprint,
+            row_bytes=memory.value * memory.bits // 8,
+            least_rows=memory.later + memory.rows_step,
+            most_rows=memory.rows,
+            rows_step=memory.rows_step,
+            segment=memorizer.segment,
+            gist=CoreConfig(**load_config(WEIGHTS / "core.safetensors")).gist,
+            lanes=LANES,
+        )
