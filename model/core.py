@@ -148,6 +148,6 @@ class Core(nn.Module):
         return start, end
 
 
-def load_core(device: torch.device) -> Core:
-    """The core with its shipped weights. Raises WeightsError."""
-    return load_network(WEIGHTS / "core.safetensors", lambda config: Core(CoreConfig(**config)), device)
+def load_core(device: torch.device, folder: Path = WEIGHTS) -> Core:
+    """The core with the weights in ``folder``, the shipped ones by default. Raises WeightsError."""
+    return load_network(folder / "core.safetensors", lambda config: Core(CoreConfig(**config)), device)

@@ -24,6 +24,7 @@ With mal and mac the recited logits are the core's own, with the memory's reads;
 
 # b segment · t token · d model feature · e embedding feature · c class · m member · k key feature · v value feature
 
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -416,6 +417,6 @@ def lead(logits: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
     return score[:, 0] - best, rival
 
 
-def load_memorizer(device: torch.device) -> Memorizer:
-    """The memorizer with its shipped weights. Raises WeightsError."""
-    return load_network(WEIGHTS / "memorizer.safetensors", lambda config: Memorizer(MemorizerConfig.from_dict(config)), device)
+def load_memorizer(device: torch.device, folder: Path = WEIGHTS) -> Memorizer:
+    """The memorizer with the weights in ``folder``, the shipped ones by default. Raises WeightsError."""
+    return load_network(folder / "memorizer.safetensors", lambda config: Memorizer(MemorizerConfig.from_dict(config)), device)

@@ -20,7 +20,7 @@ PATTERN = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[
 RANKS = Path(__file__).parent / "weights" / "bpe32k.tiktoken"
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=2)  # the shipped one, and that of older weights
 def load_tokenizer(ranks: Path = RANKS, pattern: str = PATTERN) -> tiktoken.Encoding:
     """The shipped tokenizer. ``decode_bytes(encode_ordinary(s)) == s.encode()`` for every ``s``."""
     table = {}

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from model.errors import WeightsError
 
-__all__ = ["WEIGHTS", "load_network", "load_weights", "save_weights", "weight_files"]
+__all__ = ["WEIGHTS", "load_config", "load_network", "load_weights", "save_weights", "weight_files"]
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -28,13 +28,22 @@ def save_weights(path: Path, state: dict[str, Tensor], config: dict) -> None:
 
 def load_weights(path: Path) -> tuple[dict[str, Tensor], dict]:
     """Float32 and int64 tensors by name, and the configuration. Raises WeightsError when the file is missing or damaged."""
+    config = load_config(path)
     try:
         with safe_open(path, framework="pt") as file:
-            config = json.loads((file.metadata() or {})["config"])
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
+    except (OSError, SafetensorError, ValueError) as error:
         raise WeightsError(f"Cannot read the model weights {path}: {error}. Install titans again.") from error
     return {name: t.float() if t.is_floating_point() else t.long() for name, t in state.items()}, config
+
+
+def load_config(path: Path) -> dict:
+    """The configuration in a weight file, without reading the weights. Raises WeightsError."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return json.loads((file.metadata() or {})["config"])
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise WeightsError(f"Cannot read the model weights {path}: {error}. Install titans again.") from error
 
 
 def load_network(path: Path, make: Callable[[dict], Network], device: torch.device) -> Network:
@@ -49,6 +58,6 @@ def load_network(path: Path, make: Callable[[dict], Network], device: torch.devi
     return network.to(device).eval().requires_grad_(False)
 
 
-def weight_files() -> list[Path]:
+def weight_files(folder: Path = WEIGHTS) -> list[Path]:
     """Every file that decides what a memory means."""
-    return [WEIGHTS / name for name in ("bpe32k.tiktoken", "core.safetensors", "memorizer.safetensors", "wordpiece.json")]
+    return [folder / name for name in ("bpe32k.tiktoken", "core.safetensors", "memorizer.safetensors", "wordpiece.json")]

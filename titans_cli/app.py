@@ -52,7 +52,7 @@ def titans(
     """Memorize folders of PDFs and text into the weights of a neural memory, and answer questions from them."""
 
 
-app.command("ingest")(ingest.ingest)
+app.command("ingest", cls=ingest.IngestCommand)(ingest.ingest)
 app.command("watch")(watch.watch)
 app.command("ask")(ask.ask)
 app.command("chat")(chat.chat)
@@ -62,9 +62,11 @@ app.command("forget")(care.forget)
 app.command("prune")(care.prune)
 app.command("check")(care.check)
 app.command("doctor")(care.doctor)
+app.command("migrate")(care.migrate)
 app.add_typer(snapshot.app, name="snapshot")
 app.command("export")(transfer.export)
 app.command("import")(transfer.import_)
+app.command("merge")(transfer.merge)
 
 
 def main() -> None:

@@ -119,6 +119,11 @@ def print_ingest(result: IngestResult) -> None:
     for document, unread in did.unread_pages:
         for reason in dict.fromkeys(reason for _, reason in unread):
             print_note(f"{document}: {page_list([number for number, why in unread if why == reason])} not read: {reason}")
+    if did.forgotten:
+        names = ", ".join(document.name for document in did.forgotten[:5]) + (" …" if len(did.forgotten) > 5 else "")
+        print_note(f"Forgot {len(did.forgotten)} documents to keep within the budget ({names}); see titans status.")
+    if did.left_out:
+        print_note(f"{did.left_out} files passed over that were forgotten for want of room before. Allow more with --budget.")
     if did.gone:
         names = ", ".join(document.name for document in did.gone[:5]) + (" …" if len(did.gone) > 5 else "")
         what = "taken out" if result.pruned else "still memorized; take them out with --prune-missing"
@@ -158,9 +163,11 @@ def print_status(status: Status) -> None:
     out.print(Text(f"{plain(str(status.home))}  snapshot {plain(status.snapshot.name)}, {status.snapshot.digest[:12]}"), soft_wrap=True)
     out.print(
         f"{len(status.documents)} documents, {status.tokens:,} tokens in {status.memories:,} memories, "
-        f"{megabytes(status.bytes)} with gists",
+        f"{megabytes(status.bytes)} with gists" + (f" of {megabytes(status.budget)} allowed" if status.budget else ""),
         soft_wrap=True,
     )
+    for failure in status.forgotten:
+        out.print(Text(f"forgotten: {plain(failure.path)}: {plain(failure.reason)}", style="yellow"), soft_wrap=True)
     for failure in status.failures:
         out.print(Text(f"failed: {plain(failure.path)}: {plain(failure.reason)}", style="red"), soft_wrap=True)
     if status.failures:

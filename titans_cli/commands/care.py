@@ -1,4 +1,5 @@
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -103,3 +104,39 @@ def doctor(
         print_note(f"{problem.what}\n  {problem.remedy}")
     if not problems:
         print_note("Nothing is wrong.")
+
+
+def migrate(
+    weights: Annotated[
+        Path | None, typer.Option("--weights", help="Folder model/weights of the older titans that wrote the memories.", exists=True)
+    ] = None,
+    home: Home = None,
+) -> None:
+    """Bring a store of an older titans up to date; with other model weights: recite with the old, write with these.
+
+    titans migrate --weights old/model/weights
+    """
+    from titans_cli.errors import PARTLY_FAILED, UsageError
+    from titans_cli.models import Models
+    from titans_cli.render import IngestBar, print_error, print_note
+    from titans_cli.settings import home_folder
+    from titans_cli.store import Store
+    from titans_cli.usecases.migrate import migrate as run
+
+    folder, new = home_folder(home), Models()
+    with Store.open(folder) as store:  # this brings the index up to date
+        written_by = store.require_head().fingerprint
+    if written_by == new.fingerprint:
+        print_note("The store is up to date.")
+        return
+    if weights is None:
+        raise UsageError("Other model weights wrote these memories. Name the folder where they are: titans migrate --weights FOLDER")
+    with IngestBar() as bar:
+        done = run(folder, Models(weights), new, bar)
+    print_note(
+        f"{done.documents} documents written anew. The old memories are the snapshot {done.before.name}; delete it when all is well."
+    )
+    for error in done.failed:
+        print_error(f"  {error.path}: {error.reason}")
+    if done.failed:
+        raise typer.Exit(PARTLY_FAILED)

@@ -1,12 +1,29 @@
 import codecs
 import os
+import re
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from titans_cli.commands.options import Home
+
+ADDRESS = re.compile(r"auto|local|ray://\S+|[\w.-]+:\d+")
+
+
+class IngestCommand(TyperCommand):
+    """Lets --ray stand without an address, which Typer's options cannot."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        for at, word in enumerate(args):
+            if word == "--":
+                break
+            if word == "--ray" and not ADDRESS.fullmatch((args[at + 1 :] or [""])[0]):
+                args[at] = "--ray=local"
+        return super().parse_args(ctx, args)
 
 
 def ingest(
@@ -22,7 +39,19 @@ def ingest(
     prune_missing: Annotated[bool, typer.Option("--prune-missing", help="Take out documents whose files are not there any more.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what is new, changed, moved and gone; change nothing.")] = False,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try the files again that could not be memorized.")] = False,
-    workers: Annotated[int, typer.Option("--workers", min=1, help="Processes that extract text.")] = 1,
+    workers: Annotated[
+        int | None, typer.Option("--workers", min=1, help="Processes that extract text; with --ray, actors on the cluster.")
+    ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            "--ray", metavar="[ADDRESS]", help="Memorize on a Ray cluster: auto, HOST:PORT, ray://…; without an address, on this machine."
+        ),
+    ] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option("--budget", help="What the memory may take, such as 500MB, from now on; what is least worth keeping is forgotten."),
+    ] = None,
     home: Home = None,
 ) -> None:
     """Memorize documents: stream them through the model and keep the learned memory weights.
@@ -36,8 +65,9 @@ def ingest(
     from titans_cli.models import Models
     from titans_cli.render import IngestBar, print_ingest, print_plan
     from titans_cli.settings import home_folder
+    from titans_cli.usecases.budget import parse_size
+    from titans_cli.usecases.ingest import Request, retried_paths
     from titans_cli.usecases.ingest import ingest as run
-    from titans_cli.usecases.ingest import retried_paths
     from titans_cli.usecases.plan import plan_ingest
 
     folder, models = home_folder(home), Models()
@@ -57,18 +87,18 @@ def ingest(
         print_plan(plan_ingest(folder, models, wanted, only, never))
         return
     passwords = tuple(filter(None, [os.environ.get("TITANS_PDF_PASSWORD")]))
+    options = Options(encoding, pdf_engine, passwords)
+    request = Request(options, only, never, prune_missing, workers, ray, None if budget is None else parse_size(budget))
     with IngestBar() as bar:
-        options = Options(encoding, pdf_engine, passwords)
-        result = run(
-            folder, models, wanted, bar, options=options, include=only, exclude=never, prune_missing=prune_missing, workers=workers
-        )
+        result = run(folder, models, wanted, bar, request)
     print_ingest(result)
     locked = [error.path for error in result.did.failed if error.kind == "encrypted"]
     if locked and not result.interrupted and sys.stdin.isatty() and sys.stderr.isatty():
         asked = typer.prompt(f"Password of {len(locked)} encrypted PDFs (empty to leave them out)", "", hide_input=True, err=True)
         if asked:
             with IngestBar() as bar:
-                result = run(folder, models, locked, bar, options=Options(encoding, pdf_engine, (*passwords, asked)), workers=workers)
+                options = replace(options, passwords=(*passwords, asked))
+                result = run(folder, models, locked, bar, replace(request, options=options, prune_missing=False))
             print_ingest(result)
     if result.interrupted:
         raise typer.Exit(130)

@@ -1,45 +1,93 @@
-"""Export and import of a snapshot as one file: an uncompressed zip sealed by a SHA-256 over all of it.
+"""Export and import of a snapshot as one file: an uncompressed zip sealed by a SHA-256 over all of it, see ``container.py``.
 
-    manifest.json             format, model fingerprint, snapshot digest, SHA-256 and size of every other file
-    documents.json            what the index knows of each document
-    shards/<sha256>.safetensors
-    (zip comment)             SHA-256 of every byte before it
+    manifest.json             format, model fingerprint, snapshot digest, SHA-256 of documents.json
+    documents.json            what the index knows of each document, a line each, sorted
+    shards/<sha256>.safetensors, sorted
 
-Import reads these names and no others, checks everything before the store is touched, and never unpickles.
+Equal snapshots make equal files, whatever they are called and whoever writes them. Import reads exactly that, checks all of it
+before the store is touched, holding one shard at a time, and never unpickles. Later formats keep the seal and the manifest's place.
 """
 
 import hashlib
 import json
 import os
 import re
-import zipfile
-from dataclasses import asdict, fields
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import BinaryIO
 
 from titans_cli.errors import DamagedError, TitansError, TooNewError, UsageError
-from titans_cli.store.files import write_atomically
-from titans_cli.store.shards import parse_shard, shard_path
-from titans_cli.store.store import NewDocument, Snapshot, Store, StoredDocument, digest_of
+from titans_cli.store.container import Member, Writer, is_sealed, member_at, read_member, read_members
+from titans_cli.store.files import sha256_of_file, write_atomically
+from titans_cli.store.shards import ShardShape, shard_path, verify_shard
+from titans_cli.store.store import NewDocument, Snapshot, Store, digest_of
 
-__all__ = ["export_snapshot", "import_archive"]
+__all__ = ["Archive", "export_snapshot", "import_archives", "open_archives"]
 
-FORMAT = 1
+FORMAT = 2
 SHARD_NAME = re.compile(r"shards/([0-9a-f]{64})\.safetensors")
-LARGEST_TABLE = 512 * 2**20
-SEAL = 64
+SHA256 = re.compile(r"[0-9a-f]{64}")
+CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+LARGEST_MANIFEST = 4096
+LARGEST_TABLE = 64 * 2**20
+LARGEST_SHARD = 2**30
+LONGEST_LINE = 128 * 2**10
+LONGEST_NAME = 4096
+MOST_DOCUMENTS = 200_000
+LARGEST_NUMBER = 2**53
+
+
+# what export writes, byte for byte
+
+
+def encode_manifest(fingerprint: str, digest: str, table: bytes) -> bytes:
+    facts = {"format": FORMAT, "fingerprint": fingerprint, "digest": digest, "documents": hashlib.sha256(table).hexdigest()}
+    return json.dumps(facts).encode()
+
+
+def encode_document(document: NewDocument) -> bytes:
+    return json.dumps({field.name: getattr(document, field.name) for field in fields(NewDocument)}).encode()
+
+
+def place_of(document: NewDocument) -> tuple[str, str, str, str]:
+    """By what documents are told apart, and sorted."""
+    return document.path, document.name, document.source_sha256, document.shard
+
+
+def encode_documents(documents: Sequence[NewDocument]) -> bytes:
+    return b"[\n" + b",\n".join(map(encode_document, sorted(documents, key=place_of))) + b"\n]\n"
+
+
+def shard_name(digest: str) -> str:
+    return f"shards/{digest}.safetensors"
 
 
 def export_snapshot(store: Store, snapshot: Snapshot, target: Path) -> int:
     """Write ``snapshot`` to ``target``, which must not exist; returns its size in bytes. Shards are checked on the way."""
-    if target.exists():
+    if os.path.lexists(target):
         raise UsageError(f"{target} exists already. Choose another name.")
     documents = store.documents(snapshot)
-    table = json.dumps([{k: v for k, v in asdict(d).items() if k != "id"} for d in documents]).encode()
+    for document in documents:
+        try:
+            check_document(document, snapshot.fingerprint)
+        except ValueError as error:  # it could not be imported again
+            raise TitansError(f"{document.path!r} cannot be exported: {error}. Rename the file and memorize it again.") from error
+    table = encode_documents(documents)
+    if len(documents) > MOST_DOCUMENTS or len(table) > LARGEST_TABLE:
+        raise TitansError(f"One file cannot hold {len(documents):,} documents. Memorize some of them into another --home.")
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
-        write_zip(store, snapshot, documents, table, part)
-        seal(part)
-        with part.open("rb") as file:
+        with part.open("xb") as file:
+            writer = Writer(file)
+            writer.add("manifest.json", encode_manifest(snapshot.fingerprint, snapshot.digest, table))
+            writer.add("documents.json", table)
+            for digest in sorted({d.shard for d in documents}):
+                writer.add(shard_name(digest), whole_shard(store, digest))
+            writer.finish()
+            file.flush()
             os.fsync(file.fileno())
         part.replace(target)
     except OSError as error:
@@ -49,140 +97,230 @@ def export_snapshot(store: Store, snapshot: Snapshot, target: Path) -> int:
     return target.stat().st_size
 
 
-def write_zip(store: Store, snapshot: Snapshot, documents: list[StoredDocument], table: bytes, part: Path) -> None:
-    listed = {"documents.json": {"sha256": hashlib.sha256(table).hexdigest(), "bytes": len(table)}}
-    with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
-        add(archive, "documents.json", table)
-        for digest in sorted({d.shard for d in documents}):
-            try:
-                data = shard_path(store.home, digest).read_bytes()
-            except OSError as error:
-                raise DamagedError(f"The store has lost the shard {digest} ({error.strerror}).") from error
-            if hashlib.sha256(data).hexdigest() != digest:
-                raise DamagedError(f"The shard {digest} is damaged (its checksum differs); nothing was exported.")
-            listed[f"shards/{digest}.safetensors"] = {"sha256": digest, "bytes": len(data)}
-            add(archive, f"shards/{digest}.safetensors", data)
-        manifest = {
-            "format": FORMAT,
-            "name": snapshot.name,
-            "fingerprint": snapshot.fingerprint,
-            "digest": snapshot.digest,
-            "files": listed,
-        }
-        add(archive, "manifest.json", json.dumps(manifest).encode())
-        archive.comment = b"0" * SEAL
-
-
-def add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
-    """A member without time or owner, so that equal snapshots make equal files."""
-    archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), data)
-
-
-def hash_of_all_but_seal(path: Path) -> bytes:
-    left = path.stat().st_size - SEAL
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while left > 0 and (block := file.read(min(left, 2**20))):
-            digest.update(block)
-            left -= len(block)
-    return digest.hexdigest().encode()
-
-
-def seal(path: Path) -> None:
-    digest = hash_of_all_but_seal(path)
-    with path.open("r+b") as file:
-        file.seek(-SEAL, os.SEEK_END)
-        file.write(digest)
-
-
-def check_seal(path: Path) -> None:
+def whole_shard(store: Store, digest: str) -> bytes:
+    """A shard's bytes. Raises DamagedError when they are not what its name says, TitansError when no import would take them."""
     try:
-        size = path.stat().st_size
-        with path.open("rb") as file:
-            file.seek(max(0, size - SEAL))
-            found = file.read()
-        if size <= SEAL or found != hash_of_all_but_seal(path):
-            raise DamagedError(f"{path} is not a whole titans export (its checksum differs). Export it again. Nothing was imported.")
+        data = shard_path(store.home, digest).read_bytes()
     except OSError as error:
-        raise TitansError(f"Cannot read {path} ({error.strerror}). Check the path.") from error
+        raise DamagedError(f"The store has lost the shard {digest} ({error.strerror}). Find what it held with: titans doctor") from error
+    if hashlib.sha256(data).hexdigest() != digest:
+        raise DamagedError(f"The shard {digest} is damaged (its checksum differs); nothing was exported. Mend it with: titans doctor")
+    if len(data) > LARGEST_SHARD:
+        raise TitansError(f"The shard {digest} is too large to be exported. Split its document and memorize it again.")
+    return data
 
 
-def import_archive(store: Store, path: Path, fingerprint: str) -> Snapshot:
-    """Verify the export ``path`` and merge its documents into the head; returns the new head.
+# import
 
-    A document of a path that is memorized already is replaced. Raises DamagedError or TooNewError before anything is changed.
+
+@dataclass(frozen=True)
+class Archive:
+    """An export that is open and verified from end to end."""
+
+    path: Path
+    file: BinaryIO
+    documents: tuple[NewDocument, ...]
+    shards: dict[str, Member]  # by digest
+
+
+@contextmanager
+def open_archives(paths: Sequence[Path], shape: ShardShape, max_size: int) -> Iterator[list[Archive]]:
+    """Open and verify exports of ``max_size`` bytes at most each. Raises TitansError; no store is needed, none is touched."""
+    with ExitStack() as stack:
+        archives = []
+        for path in paths:
+            try:
+                if not path.is_file() and path.exists():  # opening a pipe would wait for ever
+                    raise UsageError(f"{path} is not a file. Name a file that titans export has written.")
+                file = stack.enter_context(path.open("rb"))
+                archives.append(verify(file, path, shape, max_size))
+            except OSError as error:
+                raise TitansError(f"Cannot read {path} ({error.strerror}). Check the path.") from error
+        yield archives
+
+
+def verify(file: BinaryIO, path: Path, shape: ShardShape, max_size: int) -> Archive:
+    """Check every byte of an export. Raises UsageError, DamagedError or TooNewError."""
+    size = os.fstat(file.fileno()).st_size
+    if size > max_size:
+        raise UsageError(f"{path} has {size / 1e9:,.2f} GB, more than {max_size / 1e9:,.2f} GB. If you trust it, raise --max-size.")
+    if not is_sealed(file, size):
+        raise DamagedError(f"{path} is not a whole titans export (its checksum differs). Export it again. Nothing was imported.")
+    try:
+        manifest = read_manifest(file, path, size, shape.fingerprint)
+        members = read_members(file, size, MOST_DOCUMENTS + 2, check_place)
+        if len(members) < 2:
+            raise ValueError("it holds no documents.json")
+        table = read_member(file, members[1])
+        if hashlib.sha256(table).hexdigest() != manifest["documents"]:
+            raise ValueError("the checksum of documents.json differs")
+        documents = decode_documents(table, shape.fingerprint)
+        if digest_of(documents, shape.fingerprint) != manifest["digest"]:
+            raise ValueError("its documents are not those of its manifest")
+        shards = {Path(member.name).stem: member for member in members[2:]}
+        verify_shards(file, shape, documents, shards)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise DamagedError(f"{path} is not a sound titans export: {error}. Export it again. Nothing was imported.") from error
+    return Archive(path, file, tuple(documents), shards)
+
+
+def read_manifest(file: BinaryIO, path: Path, size: int, fingerprint: str) -> dict[str, str]:
+    """Raises TooNewError for what other programs or models wrote, and ValueError."""
+    first = member_at(file, 0, size)
+    if first is None or first.name != "manifest.json" or first.size > LARGEST_MANIFEST:
+        raise ValueError("it does not begin with a manifest")
+    data = read_member(file, first)
+    manifest = json.loads(data)
+    if not isinstance(manifest, dict) or type(manifest.get("format")) is not int:
+        raise ValueError("its manifest has no format")
+    if manifest["format"] > FORMAT:
+        raise TooNewError(f"{path} was written by a newer titans. Upgrade: pip install --upgrade titans")
+    if manifest["format"] < FORMAT:
+        raise ValueError("an older titans wrote it")
+    if manifest.keys() != {"format", "fingerprint", "digest", "documents"} or json.dumps(manifest).encode() != data:
+        raise ValueError("its manifest is not as titans writes it")
+    for name in ("fingerprint", "digest", "documents"):
+        if not isinstance(manifest[name], str) or not SHA256.fullmatch(manifest[name]):
+            raise ValueError(f"{name} in its manifest is no SHA-256")
+    if manifest["fingerprint"] != fingerprint:
+        raise TooNewError(
+            f"{path} was written by other model weights ({manifest['fingerprint'][:12]}; these are {fingerprint[:12]}). Install the titans "
+            "that wrote it, or memorize the documents again."
+        )
+    return manifest
+
+
+def check_place(before: Sequence[Member], member: Member) -> None:
+    """Whether a member may come after those ``before``. Raises ValueError."""
+    tables = {0: ("manifest.json", LARGEST_MANIFEST), 1: ("documents.json", LARGEST_TABLE)}
+    name, largest = tables.get(len(before), (member.name, LARGEST_SHARD))
+    if member.name != name or (len(before) > 1 and not SHARD_NAME.fullmatch(member.name)):
+        raise ValueError(f"{member.name[:80]!r} is none of its files, or not in its place")
+    if len(before) > 2 and member.name <= before[-1].name:
+        raise ValueError("a shard is there twice, or not in its place")
+    if member.size > largest:
+        raise ValueError(f"{member.name} in it has {member.size:,} bytes, more than {largest:,}")
+
+
+def decode_documents(table: bytes, fingerprint: str) -> list[NewDocument]:
+    """The documents, line by line, so that no table needs much more memory than its bytes. Raises ValueError or TypeError."""
+    body = table.removeprefix(b"[\n").removesuffix(b"\n]\n")
+    if len(table) - len(body) != 5 or body.count(b"\n") >= MOST_DOCUMENTS:
+        raise ValueError("documents.json is no list, or has too many lines")
+    documents: list[NewDocument] = []
+    for line in body.split(b",\n") if body else []:
+        if len(line) > LONGEST_LINE:
+            raise ValueError("a line of documents.json is too long")
+        row = json.loads(line)
+        if not isinstance(row, dict):
+            raise ValueError("a document is no object")
+        document = NewDocument(**row)
+        check_document(document, fingerprint)
+        if encode_document(document) != line:
+            raise ValueError("a line of documents.json is not as titans writes it")
+        if documents and place_of(document) <= place_of(documents[-1]):
+            raise ValueError("a document is there twice, or not in its place")
+        documents.append(document)
+    return documents
+
+
+def check_document(document: NewDocument, fingerprint: str) -> None:
+    """Check types, lengths and ranges. Raises ValueError."""
+    for name in ("path", "name"):
+        value = getattr(document, name)
+        if not isinstance(value, str) or not 0 < len(value) <= LONGEST_NAME:
+            raise ValueError(f"the {name} of a document is not a text of 1 to {LONGEST_NAME:,} characters")
+        if CONTROL.search(value):
+            raise ValueError(f"the {name} of a document has control characters")
+    for name in ("source_sha256", "shard"):
+        value = getattr(document, name)
+        if not isinstance(value, str) or not SHA256.fullmatch(value):
+            raise ValueError(f"the {name} of a document is no SHA-256")
+    for name, least in (("source_bytes", 0), ("pages", 1), ("tokens", 1), ("memories", 1)):
+        value = getattr(document, name)
+        if not (type(value) is int and least <= value <= LARGEST_NUMBER) and not (name == "pages" and value is None):
+            raise ValueError(f"the {name} of a document cannot be")
+    if document.fingerprint != fingerprint:
+        raise ValueError("other model weights wrote one of its documents")
+
+
+def verify_shards(file: BinaryIO, shape: ShardShape, documents: Sequence[NewDocument], shards: dict[str, Member]) -> None:
+    """Check one shard after the other, and that documents tell of them what they hold. Raises ValueError or TooNewError."""
+    if {d.shard for d in documents} != shards.keys():
+        raise ValueError("its documents do not fit its shards")
+    facts = {}
+    for digest, member in shards.items():
+        data = read_member(file, member)
+        if hashlib.sha256(data).hexdigest() != digest:
+            raise ValueError(f"{member.name} is not what its name says")
+        try:
+            shard = verify_shard(data, member.name, shape)
+        except DamagedError as error:
+            raise ValueError(str(error).rstrip(".")) from error
+        facts[digest] = shard.memories, int(shard.sentences.sum()), int(shard.pages.max())
+    for document in documents:
+        memories, tokens, last = facts[document.shard]
+        if (document.memories, document.tokens) != (memories, tokens) or last > (document.pages or 0):
+            raise ValueError("its documents do not say what their shards hold")
+
+
+def import_archives(store: Store, archives: Sequence[Archive], fingerprint: str) -> Snapshot:
+    """Add verified exports to the head, which is kept as it was by a snapshot; returns the new head.
+
+    The result is the union: a document is one with another when file, content and memories are the same, so neither the order of
+    imports nor their number matters. Raises TitansError, and then leaves nothing behind.
     """
-    check_seal(path)
+    if store.head() is not None:
+        store.require_head(fingerprint)
+    written: list[Path] = []
     try:
-        with zipfile.ZipFile(path) as archive:
-            documents, sizes = verify(archive, path, fingerprint)
-            for digest in sizes:
-                target = shard_path(store.home, digest)
-                if not target.exists():
-                    write_atomically(target, archive.read(f"shards/{digest}.safetensors"))
-    except zipfile.BadZipFile as error:
-        raise DamagedError(f"{path} is not a titans export ({error}). Nothing was imported.") from error
-    stored = []
-    with store.db.atomic():
-        for document in documents:
-            stored.append(store.find_same(document) or store.add_document(document, sizes[document.shard]))
-        head = store.head()
-        if head is not None and head.fingerprint == fingerprint:
-            replaced = {d.path for d in stored}
-            stored += [d for d in store.documents(head) if d.path not in replaced]
-        return store.add_snapshot(stored, fingerprint)
+        copy_shards(store.home, archives, written)
+        with store.db.atomic():
+            head = store.head()
+            documents = {place_of(d): d for d in store.documents(head)} if head else {}
+            known = len(documents)
+            for archive in archives:
+                for new in archive.documents:
+                    if place_of(new) not in documents:
+                        found = store.find_same(new) or store.add_document(new, archive.shards[new.shard].size)
+                        documents[place_of(new)] = found
+            if head is not None and len(documents) == known:
+                return head
+            if head is not None:
+                store.keep_head("import")
+            return store.add_snapshot(list(documents.values()), fingerprint)
+    except BaseException:
+        recorded = store.shards()  # an interruption may come when all is recorded already
+        remove(store.home / "shards", [path for path in written if path.stem not in recorded])
+        raise
 
 
-def verify(archive: zipfile.ZipFile, path: Path, fingerprint: str) -> tuple[list[NewDocument], dict[str, int]]:
-    """Check every name, size, digest, type and number; returns the documents, and each shard's bytes."""
-
-    def wrong(what: str) -> DamagedError:
-        return DamagedError(f"{path} is not a sound titans export: {what}. Nothing was imported.")
-
-    infos = {info.filename: info for info in archive.infolist()}
-    if len(infos) != len(archive.infolist()) or not {"manifest.json", "documents.json"} <= infos.keys():
-        raise wrong("its list of files is not right")
-    if any(info.compress_type != zipfile.ZIP_STORED for info in infos.values()) or infos["manifest.json"].file_size > LARGEST_TABLE:
-        raise wrong("it is compressed or too large")
+def copy_shards(home: Path, archives: Sequence[Archive], written: list[Path]) -> None:
+    """Write shards that the store does not have whole, and list them in ``written``. Raises TitansError."""
+    wanted = {shard_path(home, digest): (archive, digest) for archive in archives for digest in archive.shards}
     try:
-        manifest = json.loads(archive.read("manifest.json"))
-        if manifest["format"] > FORMAT:
-            raise TooNewError(f"{path} was written by a newer titans. Upgrade: pip install --upgrade titans")
-        if manifest["fingerprint"] != fingerprint:
-            raise TooNewError(f"{path} was written by other model weights ({manifest['fingerprint'][:12]}); these are {fingerprint[:12]}.")
-        if manifest["files"].keys() != infos.keys() - {"manifest.json"}:
-            raise wrong("its list of files differs from its manifest")
-        sizes, counts = {}, {}
-        for name, facts in manifest["files"].items():
-            if infos[name].file_size != facts["bytes"] or (name == "documents.json" and facts["bytes"] > LARGEST_TABLE):
-                raise wrong(f"the size of {name} differs")
-            data = archive.read(name)
-            if hashlib.sha256(data).hexdigest() != facts["sha256"]:
-                raise wrong(f"the checksum of {name} differs")
-            if name != "documents.json":
-                match = SHARD_NAME.fullmatch(name)
-                if match is None or match[1] != facts["sha256"]:
-                    raise wrong(f"{name!r} is no name of a shard")
-                counts[match[1]] = parse_shard(data, f"{name} in {path}").memories
-                sizes[match[1]] = len(data)
-        documents = [parse_document(row) for row in json.loads(archive.read("documents.json"))]
-        fitting = {d.shard for d in documents} == sizes.keys() and all(counts[d.shard] == d.memories for d in documents)
-        if not fitting or digest_of(documents, fingerprint) != manifest["digest"] or any(d.fingerprint != fingerprint for d in documents):
-            raise wrong("its documents do not fit its shards")
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise wrong(f"its tables are malformed ({error})") from error
-    return documents, sizes
+        missing = {path: origin for path, origin in wanted.items() if not path.is_file() or sha256_of_file(path) != origin[1]}
+        needed = sum(archive.shards[digest].size for archive, digest in missing.values())
+        free = shutil.disk_usage(home).free
+        if needed > free:
+            raise TitansError(f"{home} needs {needed / 1e9:,.2f} GB and has {free / 1e9:,.2f} free. Make room. Nothing was imported.")
+        for path, (archive, digest) in missing.items():
+            data = read_member(archive.file, archive.shards[digest])
+            if hashlib.sha256(data).hexdigest() != digest:
+                raise ValueError("it is not what it was when it was checked")
+            if not path.exists():
+                written.append(path)
+            write_atomically(path, data)
+    except ValueError as error:
+        raise DamagedError(f"A file changed while it was imported ({error}). Import it again. Nothing was imported.") from error
+    except OSError as error:
+        raise TitansError(f"Cannot write to {home} ({error.strerror}). Nothing was imported.") from error
 
 
-def parse_document(row: dict) -> NewDocument:
-    """A document from JSON. Raises ValueError or TypeError."""
-    document = NewDocument(**row)
-    numbers = {"source_bytes", "tokens", "memories"}
-    for field in fields(document):
-        value = getattr(document, field.name)
-        fits = type(value) is int and value >= 0 if field.name in numbers else isinstance(value, str)
-        if field.name == "pages":
-            fits = value is None or (type(value) is int and value > 0)
-        if not fits:
-            raise ValueError(f"{field.name} of a document")
-    return document
+def remove(folder: Path, written: Sequence[Path]) -> None:
+    """Take away shards below ``folder`` that no document refers to, and the folders that they leave empty."""
+    for path in written:
+        path.unlink(missing_ok=True)
+    for left in [*{path.parent for path in written}, folder]:
+        if left.is_dir() and not any(left.iterdir()):
+            left.rmdir()

@@ -15,6 +15,7 @@ No text, and nothing from which text is read but the weights.
 """
 
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -25,11 +26,25 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load, save
 from torch import Tensor
 
-from titans_cli.errors import DamagedError
+from titans_cli.errors import DamagedError, TooNewError
 from titans_cli.store.files import write_atomically
 
-__all__ = ["Shard", "keep_shard", "lost", "pack_shard", "parse_shard", "read_shard", "shard_path", "shard_sizes", "write_shard"]
+__all__ = [
+    "Shard",
+    "ShardShape",
+    "keep_shard",
+    "lost",
+    "pack_shard",
+    "parse_shard",
+    "read_shard",
+    "shard_path",
+    "shard_sizes",
+    "verify_shard",
+    "write_shard",
+]
 
+FORMAT = 1
+LONGEST_HEADER = 4096
 DTYPES = {
     "weights": torch.uint8,
     "rows": torch.uint8,
@@ -42,6 +57,20 @@ DTYPES = {
     "gist_scales": torch.float16,
     "gist_words": torch.int64,
 }
+
+
+@dataclass(frozen=True)
+class ShardShape:
+    """What the shards that a model writes look like, see ``titans_cli.models``."""
+
+    fingerprint: str  # of the model's weights
+    row_bytes: int  # of one row of a memory's weights
+    least_rows: int  # of a memory
+    most_rows: int
+    rows_step: int  # rows come in multiples of it
+    segment: int  # most tokens of a memory
+    gist: int  # features of a gist's vector
+    lanes: int  # of its filter of words
 
 
 @dataclass(frozen=True)
@@ -81,7 +110,7 @@ def shard_path(home: Path, digest: str) -> Path:
 def pack_shard(shard: Shard, fingerprint: str) -> tuple[str, bytes]:
     """The SHA-256 and the bytes of ``shard`` as a file."""
     tensors = {f.name: getattr(shard, f.name).contiguous() for f in fields(shard)}
-    data = save(tensors, {"titans": f"1 {fingerprint}"})  # one entry only: safetensors writes several in random order
+    data = save(tensors, {"titans": f"{FORMAT} {fingerprint}"})  # one entry only: safetensors writes several in random order
     return hashlib.sha256(data).hexdigest(), data
 
 
@@ -140,7 +169,7 @@ def parse_shard(data: bytes, name: str) -> Shard:
     """Check every tensor's name, type, shape and range. Raises DamagedError."""
     try:
         tensors = load(data)
-    except (SafetensorError, ValueError) as error:
+    except (SafetensorError, ValueError, KeyError) as error:  # a type that torch does not have is a KeyError
         raise DamagedError(f"{name} is not a shard ({error}).") from error
     if {key: t.dtype for key, t in tensors.items()} != DTYPES:
         raise DamagedError(f"{name} does not hold a shard's tensors.")
@@ -160,3 +189,52 @@ def parse_shard(data: bytes, name: str) -> Shard:
     if not (shard.scales.isfinite().all() and shard.gist_scales.isfinite().all()):
         raise DamagedError(f"{name} holds numbers that are not finite.")
     return shard
+
+
+LONGEST_GIST = 1.02
+"""Gists are unit vectors; rounding makes them longer by a quarter of a percent."""
+
+
+def verify_shard(data: bytes, name: str, shape: ShardShape) -> Shard:
+    """Check that ``data`` are what a model of that ``shape`` could have written. Raises DamagedError, and TooNewError for newer formats."""
+    check_header(data, name, shape.fingerprint)
+    shard = parse_shard(data, name)
+    if (
+        shard.weights.shape[1:] != (shape.row_bytes,)
+        or shard.gists.shape[1:] != (shape.gist,)
+        or shard.gist_words.shape[1:] != (shape.lanes,)
+    ):
+        raise DamagedError(f"The tensors of {name} do not have this model's shapes.")
+    if not shard.memories:
+        raise DamagedError(f"{name} holds no memory.")
+    rows = shard.rows
+    if rows.min() < shape.least_rows or rows.max() > shape.most_rows or (rows % shape.rows_step).any():
+        raise DamagedError(f"{name} holds memories of more or fewer rows than this model writes.")
+    tokens = torch.zeros(shard.memories, dtype=torch.int64).index_add_(0, shard.owners.long(), shard.sentences.long())
+    if tokens.max() > shape.segment:  # none has less than one: each owns a sentence, and each sentence has tokens
+        raise DamagedError(f"{name} holds memories of more tokens than this model writes.")
+    lengths = shard.gists.float().norm(dim=1) * shard.gist_scales.float()
+    if (shard.scales <= 0).any() or (shard.gist_scales <= 0).any() or (shard.gists == -128).any() or (lengths > LONGEST_GIST).any():
+        raise DamagedError(f"{name} holds numbers that this model does not write.")
+    return shard
+
+
+def check_header(data: bytes, name: str, fingerprint: str) -> None:
+    """Check that the header says what ``write_shard`` writes and nothing else. Raises DamagedError or TooNewError."""
+    length = int.from_bytes(data[:8], "little")
+    if len(data) < 8 or length > min(LONGEST_HEADER, len(data) - 8):
+        raise DamagedError(f"{name} is not a shard (its header does not fit).")
+    text = data[8 : 8 + length].rstrip(b" ")
+    try:
+        header = json.loads(text)
+        if json.dumps(header, separators=(",", ":")).encode() != text or length - len(text) >= 8:  # spaces, names given twice
+            raise ValueError("its header is not as titans writes it")
+        version, writer = header.pop("__metadata__")["titans"].split(" ")
+        if int(version) > FORMAT:
+            raise TooNewError(f"{name} was written by a newer titans. Upgrade: pip install --upgrade titans")
+        if (version, writer) != (str(FORMAT), fingerprint):
+            raise ValueError("other model weights wrote it")
+        if header.keys() != DTYPES.keys() or any(entry.keys() != {"dtype", "shape", "data_offsets"} for entry in header.values()):
+            raise ValueError("it does not hold a shard's tensors")
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise DamagedError(f"{name} is not a shard ({error}).") from error

@@ -2,10 +2,12 @@
 
 import hashlib
 import json
+import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -16,7 +18,9 @@ from titans_cli.errors import DamagedError, LockedError, NoStoreError, TitansErr
 from titans_cli.store.migrations import migrate, now
 from titans_cli.store.shards import shard_path
 
-__all__ = ["Failure", "NewDocument", "Snapshot", "Store", "StoredDocument"]
+__all__ = ["Failure", "NewDocument", "Snapshot", "Store", "StoredDocument", "digest_of", "is_automatic"]
+
+AUTOMATIC = re.compile(r"auto-.*|before-[a-z]+-\d{8}-\d{6}-\d{6}")
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,11 @@ class Snapshot:
     created: str
     fingerprint: str
     digest: str
+
+
+def is_automatic(name: str) -> bool:
+    """Whether a snapshot's name is one that the program gives: pruning deletes old ones, and users cannot choose it."""
+    return AUTOMATIC.fullmatch(name) is not None
 
 
 def digest_of(documents: Iterable[NewDocument], fingerprint: str) -> str:
@@ -141,10 +150,9 @@ class Store:
         return next(self.select_documents(where, [source_sha256, f"%{suffix}", fingerprint]), None)
 
     def find_same(self, document: NewDocument) -> StoredDocument | None:
-        """A recorded document that agrees in everything."""
-        columns = asdict(document)
-        where = " and ".join(f"{name} is :{name}" for name in columns)
-        return next(self.select_documents(where, columns), None)
+        """The recorded document of that file with that content and the same memories."""
+        where = "path = :path and name = :name and source_sha256 = :source_sha256 and fingerprint = :fingerprint and shard = :shard"
+        return next(self.select_documents(where, asdict(document)), None)
 
     def select_documents(self, where: str, values: Sequence[object] | dict[str, object]) -> Iterator[StoredDocument]:
         return (StoredDocument(**row) for row in self.db.table("documents").rows_where(where, values, order_by="name, path"))
@@ -224,6 +232,17 @@ class Store:
             self.db.table("snapshot_documents").insert_all({"snapshot": identity, "document": d.id} for d in documents)
             self.db.table("head").insert({"one": 1, "snapshot": identity}, replace=True)
         return Snapshot(**self.db.table("snapshots").get(identity))
+
+    def keep_head(self, reason: str) -> Snapshot:
+        """The snapshot by which what the head holds can be brought back once the head has changed.
+
+        It is the head itself when the user has named it, and a new one called ``before-reason-…`` otherwise.
+        """
+        head = self.require_head()
+        if not is_automatic(head.name):
+            return head
+        name = f"before-{reason}-{datetime.now():%Y%m%d-%H%M%S-%f}"
+        return self.add_snapshot(self.documents(head), head.fingerprint, name)
 
     def set_head(self, snapshot: Snapshot) -> None:
         self.db.table("head").insert({"one": 1, "snapshot": snapshot.id}, replace=True)

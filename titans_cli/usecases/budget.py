@@ -13,7 +13,7 @@ from titans_cli.store import Store, StoredDocument, shard_sizes
 __all__ = ["BUDGET", "agree_on_budget", "keep_within", "parse_size", "worth"]
 
 BUDGET = "budget"
-"""The kind of failure that a document forgotten for want of room is listed as."""
+"""The setting, and the kind of failure that a document forgotten for want of room is listed as."""
 UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 UNITS |= {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
 
@@ -38,10 +38,10 @@ def agree_on_budget(store: Store, wanted: int | None) -> int:
 
     What was forgotten for want of room may be memorized again once there is more.
     """
-    before = int(store.setting("budget") or 0)
+    before = int(store.setting(BUDGET) or 0)
     budget = before if wanted is None else wanted
     if budget != before:
-        store.set_setting("budget", str(budget))
+        store.set_setting(BUDGET, str(budget))
     if budget == 0 or budget > before > 0:
         store.remove_failures(failure.path for failure in store.failures() if failure.kind == BUDGET)
     return budget

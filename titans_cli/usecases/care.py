@@ -2,6 +2,7 @@
 
 import difflib
 import random
+import re
 import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,8 @@ from pathlib import Path
 from model import checksum, recite
 from titans_cli.errors import DamagedError, TitansError, UsageError
 from titans_cli.models import Models
-from titans_cli.store import Snapshot, Store, StoredDocument, digest_of, open_index, read_shard, shard_path
+from titans_cli.store import Snapshot, Store, StoredDocument, digest_of, is_automatic, open_index, read_shard, shard_path
+from titans_cli.usecases.budget import BUDGET
 
 __all__ = [
     "Forgotten",
@@ -41,25 +43,42 @@ class Forgotten:
 
 
 def find_documents(documents: Sequence[StoredDocument], wanted: Iterable[str]) -> list[StoredDocument]:
-    """The documents that are called so: by name, path, or a part of a name that only one has. Raises UsageError."""
+    """The documents that are called so, each by one of: name; path; six or more digits that its content's SHA-256 begins with; name or
+    path, @ and such digits; a part of a name that only one has. Raises UsageError.
+    """
     found = []
     for text in wanted:
-        fitting = [d for d in documents if text in (d.name, d.path)] or [d for d in documents if text in d.name]
-        if len(fitting) != 1:
+        fitting = called(documents, text)
+        if len({(d.path, d.source_sha256) for d in fitting}) != 1:
             names = [d.name for d in fitting] or difflib.get_close_matches(text, [d.name for d in documents], 3, 0.4)
+            if len(set(names)) < len(names):  # after a merge, several files may have one name
+                names = [f"{d.name}@{d.source_sha256[:8]}" for d in fitting or documents if d.name in names]
             hint = f" Do you mean {', '.join(map(repr, names[:5]))}?" if names else " See them with: titans status"
             raise UsageError(f"{'Several documents are' if fitting else 'No document is'} called {text!r}.{hint}")
         found += fitting
     return list(dict.fromkeys(found))
 
 
+def called(documents: Sequence[StoredDocument], text: str) -> list[StoredDocument]:
+    """All documents that ``text`` may mean, by the first way of naming them that fits any."""
+    name, _, digits = text.rpartition("@")
+    ways = [[d for d in documents if text in (d.name, d.path)]]
+    if re.fullmatch("[0-9a-f]{6,64}", digits):
+        ways.append([d for d in documents if name in ("", d.name, d.path) and d.source_sha256.startswith(digits)])
+    ways.append([d for d in documents if text in d.name])
+    return next(filter(None, ways), [])
+
+
 def forget(home: Path, wanted: Sequence[str], everywhere: bool = False) -> Forgotten:
-    """Take documents out of what questions are answered from; ``everywhere``: out of all snapshots, and off the disk.
+    """Take documents out of what questions are answered from, and keep what was there as a snapshot; ``everywhere``: out of all
+    snapshots, and off the disk.
 
     A document is one file: another file with the same content keeps its memories. Raises UsageError for unknown ones.
     """
     with Store.open(home) as store, store.locked():
         documents = find_documents(store.documents(store.require_head()), wanted)
+        if not everywhere:
+            store.keep_head("forget")
         still_in, freed = store.forget(documents, everywhere)
         open_index(store, store.require_head())
     return Forgotten(tuple(documents), tuple(still_in), freed)
@@ -85,7 +104,7 @@ def prune(home: Path, keep: int = KEEP, dry_run: bool = False) -> Pruned:
     """Delete automatic snapshots but the newest ``keep`` and the head, files that a killed run left, and old indexes."""
     with Store.open(home) as store, store.locked():
         head = store.require_head()
-        automatic = [s for s in store.snapshots() if s.name.startswith("auto-") and s.id != head.id]
+        automatic = [s for s in store.snapshots() if is_automatic(s.name) and s.id != head.id]
         going = automatic[: max(0, len(automatic) - keep)]
         needed = {d.shard for s in store.snapshots() if s not in going for d in store.documents(s)}
         freed = sum(size for shard, size in store.shards().items() if shard not in needed)
@@ -174,7 +193,7 @@ def diagnose(home: Path, fingerprint: str) -> list[Problem]:
         elif head.fingerprint != fingerprint:
             remedy = "titans ingest FOLDER --home NEW, or install the titans that wrote it"
             problems.append(Problem("The memories were written by other model weights.", remedy))
-        failures = store.failures()
+        failures = [failure for failure in store.failures() if failure.kind != BUDGET]
     if failures:
         problems.append(Problem(f"{len(failures)} files could not be memorized (titans status).", "titans ingest --retry-failed", True))
     return problems

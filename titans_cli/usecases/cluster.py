@@ -4,11 +4,13 @@ Where the store's folder is the same for an actor as for this process, the actor
 writes the index, so an ingest can be interrupted and goes on like any other, and its memories are those of a single machine.
 """
 
+import logging
 import os
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -16,7 +18,10 @@ from ingest import Extractor, Options, Source, SourceError
 from titans_cli.errors import TitansError, TooNewError
 from titans_cli.models import Models
 from titans_cli.store import keep_shard
-from titans_cli.usecases.memorize import Learned, Unheard, learn, memorize_documents
+from titans_cli.usecases.memorize import Learned, Progress, Unheard, learn, memorize_documents
+
+if TYPE_CHECKING:
+    from titans_cli.usecases.ingest import Request
 
 __all__ = ["cluster_learner"]
 
@@ -52,8 +57,8 @@ class Actor:
 
 
 @contextmanager
-def cluster_learner(home: Path, models: Models, address: str, options: Options, workers: int | None) -> Iterator["Cluster"]:
-    """Memorizes on the Ray cluster at ``address`` ("local": a new one on this machine), with ``workers`` actors or one a core.
+def cluster_learner(home: Path, fingerprint: str, progress: Progress, request: "Request") -> Iterator["Cluster"]:
+    """Memorizes on the Ray cluster that ``request`` names ("local": a new one on this machine), with its number of actors or one a core.
 
     Raises TitansError when there is no Ray or no such cluster, TooNewError when an actor has other model weights.
     """
@@ -63,13 +68,14 @@ def cluster_learner(home: Path, models: Models, address: str, options: Options, 
     except ImportError as error:
         raise TitansError("Ray is not installed. Install it: pip install 'titans[ray]'") from error
     try:
-        ray.init(address=address, include_dashboard=None if address != "local" else False, log_to_driver=False, logging_level="error")
+        ray.init(address=request.cluster, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     except Exception as error:  # Ray raises nearly anything here
-        raise TitansError(f"There is no Ray cluster at {address!r} ({str(error).splitlines()[0]}).") from error
-    mark = home / f".shared-{secrets.token_hex(8)}"
+        raise TitansError(f"There is no Ray cluster at {request.cluster!r} ({str(error).splitlines()[0]}).") from error
+    mark = home / "shards" / "00" / f".shared-{secrets.token_hex(8)}.part"  # a killed ingest's is taken away like other unfinished files
     try:
+        mark.parent.mkdir(parents=True, exist_ok=True)
         mark.touch()
-        yield Cluster(home, mark, models.fingerprint, options, workers)
+        yield Cluster(home, mark, fingerprint, progress, request)
     finally:
         ray.shutdown()
         mark.unlink(missing_ok=True)
@@ -78,9 +84,9 @@ def cluster_learner(home: Path, models: Models, address: str, options: Options, 
 class Cluster:
     """Actors of a Ray cluster, started when first needed. Call it to memorize."""
 
-    def __init__(self, home: Path, mark: Path, fingerprint: str, options: Options, workers: int | None):
-        self.home, self.mark, self.fingerprint, self.options = home, mark, fingerprint, options
-        self.workers = workers
+    def __init__(self, home: Path, mark: Path, fingerprint: str, progress: Progress, request: "Request"):
+        self.home, self.mark, self.fingerprint, self.progress = home, mark, fingerprint, progress
+        self.options, self.workers = request.options, request.workers
         self.actors: list = []
 
     def start(self, most: int) -> None:
@@ -118,6 +124,9 @@ class Cluster:
             if isinstance(outcome, SourceError) and source.data is None and source.path.is_file() and outcome.kind == "unreadable":
                 todo.append(Source(source.path, source.name, source.path.read_bytes()))  # the actor's machine has no such file
                 continue
-            if isinstance(outcome, Learned) and data is not None:
-                keep_shard(self.home, outcome.document.shard, data)
+            if isinstance(outcome, Learned):
+                if data is not None:
+                    keep_shard(self.home, outcome.document.shard, data)
+                self.progress.file(source.name, outcome.document.pages, outcome.document.source_bytes)
+                self.progress.page(outcome.document.pages, outcome.document.tokens, 1.0)
             yield source, outcome

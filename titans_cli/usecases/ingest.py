@@ -9,7 +9,7 @@ from pathlib import Path
 from ingest import SUFFIXES, Extractor, Options, Source, SourceError, find_sources
 from titans_cli.errors import TitansError, UsageError
 from titans_cli.models import Models
-from titans_cli.store import NewDocument, Snapshot, Store, StoredDocument, keep_shard, open_index
+from titans_cli.store import NewDocument, Snapshot, Store, StoredDocument, is_automatic, keep_shard, open_index
 from titans_cli.usecases.budget import BUDGET, agree_on_budget, keep_within
 from titans_cli.usecases.memorize import Learned, Progress, learn, memorize_documents
 from titans_cli.usecases.plan import Plan, make_plan
@@ -21,7 +21,7 @@ __all__ = ["IngestResult", "Request", "ingest", "retried_paths"]
 class Request:
     """How to memorize."""
 
-    options: Options = Options()  # how files are read
+    options: Options = field(default_factory=Options)  # how files are read
     include: Sequence[str] = ()  # of folders, only files that fit one of these patterns
     exclude: Sequence[str] = ()  # and none that fit one of these
     prune_missing: bool = False  # take out documents below the given paths whose files are not there any more
@@ -67,7 +67,7 @@ def ingest(
     models: Models,
     paths: Sequence[Path],
     progress: Progress,
-    request: Request = Request(),  # noqa: B008 (immutable)
+    request: Request = Request(),
 ) -> IngestResult:
     """Memorize all files at ``paths`` into the store at ``home``.
 
@@ -98,7 +98,8 @@ def ingest(
                 replaced.add(document.path)
                 tally.moved += 1
             with learner_of(home, models, progress, request) as learner:
-                done += memorize_sources(store, models.fingerprint, plan, learner, progress, tally)
+                for stored in memorize_sources(store, models.fingerprint, plan, learner, progress, tally):
+                    done.append(stored)  # one by one: Ctrl-C keeps them
             if request.prune_missing:
                 replaced |= {document.path for document in plan.gone}
         except KeyboardInterrupt:
@@ -156,7 +157,7 @@ def learner_of(home: Path, models: Models, progress: Progress, request: Request)
         return local_learner(home, models, progress, request)
     from titans_cli.usecases.cluster import cluster_learner
 
-    return cluster_learner(home, models, request.cluster, request.options, request.workers)
+    return cluster_learner(home, models.fingerprint, progress, request)
 
 
 @contextmanager

@@ -1,11 +1,15 @@
 """Snapshots: list, create, restore, delete; export and import."""
 
+import os
+import shutil
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
-from titans_cli.errors import UsageError
-from titans_cli.store import Snapshot, Store, export_snapshot, import_archive
+from titans_cli.errors import TitansError, UsageError
+from titans_cli.store import ShardShape, Snapshot, Store, StoredDocument, export_snapshot, import_archives, is_automatic, open_archives
 
 __all__ = [
     "Difference",
@@ -16,6 +20,7 @@ __all__ = [
     "export_to",
     "import_from",
     "list_snapshots",
+    "merge_into",
     "restore_snapshot",
 ]
 
@@ -43,8 +48,8 @@ def list_snapshots(home: Path) -> list[ListedSnapshot]:
 
 def create_snapshot(home: Path, name: str) -> Snapshot:
     """Name what is memorized now. Names that the program gives itself are not to be had."""
-    if name.startswith("auto-") or not name.strip() or not name.isprintable():
-        raise UsageError("A snapshot's name needs visible characters, and does not begin with auto-.")
+    if is_automatic(name) or not name.strip() or not name.isprintable():
+        raise UsageError("A snapshot's name needs visible characters, and is none that titans gives itself. Choose another name.")
     with Store.open(home) as store, store.locked():
         head = store.require_head()
         return store.add_snapshot(store.documents(head), head.fingerprint, name)
@@ -54,9 +59,8 @@ def restore_snapshot(home: Path, name: str) -> tuple[Snapshot, Snapshot]:
     """Answer from snapshot ``name`` again; returns it, and the snapshot that keeps what was there before."""
     with Store.open(home) as store, store.locked():
         wanted, before = store.snapshot(name), store.require_head()
-        if before.name.startswith("auto-") and before.id != wanted.id:
-            kept = f"before-restore-{datetime.now():%Y%m%d-%H%M%S-%f}"
-            before = store.add_snapshot(store.documents(before), before.fingerprint, kept)
+        if before.id != wanted.id:
+            before = store.keep_head("restore")
         store.set_head(wanted)
         return wanted, before
 
@@ -73,14 +77,24 @@ class Difference:
 def compare_snapshots(home: Path, name: str, other: str | None = None) -> Difference:
     """What changed from snapshot ``name`` to ``other``, or to the head."""
     with Store.open(home) as store:
-        before = {d.path: d for d in store.documents(store.snapshot(name))}
-        after = {d.path: d for d in store.documents(store.snapshot(other) if other else store.require_head())}
-    changed = [d.name for path, d in after.items() if path in before and before[path].shard != d.shard]
+        before = by_path(store.documents(store.snapshot(name)))
+        after = by_path(store.documents(store.snapshot(other) if other else store.require_head()))
+    changed = [path for path in after.keys() & before.keys() if {d.shard for d in after[path]} != {d.shard for d in before[path]}]
     return Difference(
-        tuple(d.name for path, d in after.items() if path not in before),
-        tuple(d.name for path, d in before.items() if path not in after),
-        tuple(changed),
+        names_of(after, after.keys() - before.keys()), names_of(before, before.keys() - after.keys()), names_of(after, changed)
     )
+
+
+def by_path(documents: Iterable[StoredDocument]) -> dict[str, list[StoredDocument]]:
+    """The documents of each path: several when stores with different files of that path were merged."""
+    found: dict[str, list[StoredDocument]] = defaultdict(list)
+    for document in documents:
+        found[document.path].append(document)
+    return found
+
+
+def names_of(documents: dict[str, list[StoredDocument]], paths: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(d.name for path in paths for d in documents[path]))
 
 
 def delete_snapshot(home: Path, name: str) -> int:
@@ -96,15 +110,30 @@ def export_to(home: Path, target: Path, name: str | None = None) -> tuple[Snapsh
         return snapshot, export_snapshot(store, snapshot, target)
 
 
-def import_from(home: Path, source: Path, fingerprint: str) -> Snapshot:
-    """Verify an export and merge it into the store at ``home``, which is made if need be; a refused one leaves no trace."""
-    fresh = not (home / "titans.db").exists()
+def import_from(home: Path, sources: Sequence[Path], shape: ShardShape, max_size: int) -> Snapshot:
+    """Verify exports, and add what they hold to the store at ``home``, which is made if need be; a refused one leaves no trace."""
+    with open_archives(sources, shape, max_size) as archives:
+        fresh = not (home / "titans.db").exists()
+        try:
+            with Store.open(home, create=True) as store, store.locked():
+                return import_archives(store, archives, shape.fingerprint)
+        except BaseException:
+            if fresh:
+                Store.remove_new(home)
+            raise
+
+
+def merge_into(sources: Sequence[Path], target: Path, shape: ShardShape, max_size: int) -> tuple[Snapshot, int]:
+    """Verify exports and write one export of all that they hold; returns what it holds, and its bytes. No store is touched."""
+    if os.path.lexists(target):
+        raise UsageError(f"{target} exists already. Choose another name.")
     try:
-        with Store.open(home, create=True) as store, store.locked():
-            if store.head() is not None:
-                store.require_head(fingerprint)
-            return import_archive(store, source, fingerprint)
-    except Exception:
-        if fresh:
-            Store.remove_new(home)
-        raise
+        folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    except OSError as error:
+        raise TitansError(f"Cannot write {target} ({error.strerror}). Choose another place.") from error
+    try:
+        merged = import_from(folder / "home", sources, shape, max_size)
+        with Store.open(folder / "home") as store:
+            return merged, export_snapshot(store, merged, target)
+    finally:
+        shutil.rmtree(folder)

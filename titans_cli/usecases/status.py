@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from titans_cli.store import Failure, Snapshot, Store, StoredDocument
+from titans_cli.usecases.budget import BUDGET
 
 __all__ = ["Status", "status"]
 
@@ -18,14 +19,16 @@ class Status:
     tokens: int
     memories: int
     bytes: int  # of all shards
-    failures: tuple[Failure, ...]
+    budget: int  # bytes that they may take, 0 for any number
+    failures: tuple[Failure, ...]  # files that could not be memorized
+    forgotten: tuple[Failure, ...]  # documents that were forgotten to keep within the budget
 
 
 def status(home: Path) -> Status:
     """Raises NoStoreError when there is no memory at ``home``."""
     with Store.open(home) as store:
         head = store.require_head()
-        documents = tuple(store.documents(head))
+        documents, failures = tuple(store.documents(head)), store.failures()
         return Status(
             home,
             head,
@@ -33,5 +36,7 @@ def status(home: Path) -> Status:
             sum(d.tokens for d in documents),
             sum(d.memories for d in documents),
             store.shard_bytes(documents),
-            tuple(store.failures()),
+            int(store.setting(BUDGET) or 0),
+            tuple(failure for failure in failures if failure.kind != BUDGET),
+            tuple(failure for failure in failures if failure.kind == BUDGET),
         )

@@ -1,0 +1,78 @@
+"""A memory that is full forgets what is least worth keeping."""
+
+import pytest
+
+from titans_cli.errors import UsageError
+from titans_cli.store import Store
+from titans_cli.usecases.budget import parse_size
+
+TOWNS = ["Lund", "Visby", "Kalmar", "Falun"]
+
+
+@pytest.fixture
+def docs(tmp_path):
+    folder = tmp_path / "docs"
+    folder.mkdir()
+    for number, town in enumerate(TOWNS):
+        (folder / f"{town}.txt").write_text(
+            f"The mill at {town} was built in 170{number}. It burned down {number} times, and was sold to Anna Berg."
+        )
+    return folder
+
+
+def documents(titans):
+    with Store.open(titans.home) as store:
+        head = store.require_head()
+        return {d.name.removeprefix("docs/").removesuffix(".txt") for d in store.documents(head)}, store.shard_bytes(store.documents(head))
+
+
+def test_what_is_forgotten_for_want_of_room_goes_off_the_disk_and_is_told(titans, docs):
+    titans("ingest", docs)
+    _, size = documents(titans)
+    kept_shards = sum(1 for _ in (titans.home / "shards").rglob("*.safetensors"))
+    told = titans("ingest", docs, "--budget", f"{size - 1}B")
+    assert "Forgot 1 documents" in told.stderr
+    names, left = documents(titans)
+    assert len(names) == 3 and left < size
+    assert sum(1 for _ in (titans.home / "shards").rglob("*.safetensors")) == kept_shards - 1
+    status = titans("status").output
+    assert "forgotten" in status and "allowed" in status
+    titans("check", "--read-data")
+
+
+def test_the_budget_holds_until_there_is_another_and_what_it_cost_stays_out(titans, docs):
+    titans("ingest", docs)
+    _, size = documents(titans)
+    titans("ingest", docs, "--budget", f"{size - 1}B")
+    names, _ = documents(titans)
+    again = titans("ingest", docs)
+    assert "0 new" in again.output and "1 files passed over" in again.stderr and documents(titans)[0] == names
+    (docs / "Ystad.txt").write_text("The tower at Ystad was built in 1681 by Nils Holm, who had three ships and no fear of storms.")
+    titans("ingest", docs)
+    assert len(documents(titans)[0]) == 3
+    titans("ingest", docs, "--budget", "none")
+    assert documents(titans)[0] == {*TOWNS, "Ystad"}
+    assert "forgotten" not in titans("status").output
+
+
+def test_what_gave_answers_stays(titans, docs):
+    titans("ingest", docs)
+    _, size = documents(titans)
+    titans("ask", "When was the mill at Lund built?", "--min-confidence", "0")
+    with Store.open(titans.home) as store:
+        (path,) = store.answers()
+    titans("ingest", docs, "--budget", f"{size // 3}B")
+    assert documents(titans)[0] == {path.rpartition("/")[2].removesuffix(".txt")}
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("500MB", 500_000_000), ("1.5 GiB", 1_610_612_736), ("7B", 7), ("2g", 2_000_000_000), ("none", 0)]
+)
+def test_sizes(text, size):
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "MB", "-1MB", "0", "5 parsecs", "nan", "inf"])
+def test_what_is_no_size_is_refused(text):
+    with pytest.raises(UsageError, match="500MB"):
+        parse_size(text)
