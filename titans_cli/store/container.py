@@ -142,9 +142,9 @@ def member_at(file: BinaryIO, offset: int, size: int) -> Member | None:
     name = file.read(name_length)
     member = Member(name.decode("ascii", "replace").replace("\ufffd", "?"), offset, length, crc)
     if member.header != header + name:
-        raise ValueError(f"the header of {member.name[:80]!r} in it is not as titans writes it")
+        raise ValueError(f"the header of {member.name[:100]!r} in it is not as titans writes it")
     if member.end > size:
-        raise ValueError(f"{member.name[:80]!r} in it is larger than the whole")
+        raise ValueError(f"{member.name[:100]!r} in it is larger than the whole")
     return member
 
 
