@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from invented_stores import SHAPE, add_documents, container, read_export
 
-from titans_cli.errors import DamagedError, TitansError, UsageError
+from titans_cli.errors import DamagedError, LockedError, TitansError, UsageError
 from titans_cli.store import Store, archive, import_archives, is_automatic, open_archives
 from titans_cli.usecases.care import check, find_documents, forget, prune
 from titans_cli.usecases.snapshots import (
@@ -163,6 +163,19 @@ def test_documents_of_one_path_are_told_apart_by_their_content(tmp_path):
     assert {shard for *_, shard in memorized_at(home)} == {first.shard, ship.shard}
 
 
+def test_a_later_ingest_of_a_path_replaces_all_files_that_were_there(tmp_path, titans):
+    other = type(titans)(tmp_path / "other")
+    for home, text in ((titans, "The mill is old."), (other, "The mill is new.")):
+        (tmp_path / "mill.txt").write_text(text)
+        home("ingest", tmp_path / "mill.txt")
+    other("export", tmp_path / "other.titans")
+    titans("import", tmp_path / "other.titans")
+    assert "2 documents" in titans("status").stdout
+    assert "before-import" in titans("snapshot", "list").stdout
+    titans("ingest", tmp_path / "mill.txt")
+    assert "1 documents" in titans("status").stdout
+
+
 # what is kept before a change
 
 
@@ -243,6 +256,15 @@ def test_sizes_are_limited(tmp_path, export, monkeypatch, titans):
     with pytest.raises(TitansError, match="Make room"):
         take(tmp_path / "home", export)
     assert not (tmp_path / "home").exists() and not titans.home.exists()
+
+
+def test_a_store_that_another_is_writing_to_stays(tmp_path, export, monkeypatch):
+    home = tmp_path / "home"
+    with Store.open(home, create=True) as store, store.locked():
+        monkeypatch.setattr(Path, "exists", lambda path: path.name != "titans.db" and os.path.exists(path))  # made a moment later
+        with pytest.raises(LockedError):
+            take(home, export)
+    assert os.path.exists(home / "titans.db")
 
 
 def test_several_are_imported_together_or_not_at_all(tmp_path, export):

@@ -3,8 +3,7 @@
 import random
 
 import pytest
-from fuzz_import import Bench
-from mutations import KINDS
+from fuzz_import import KINDS, Bench
 
 
 @pytest.mark.parametrize("kind", KINDS)

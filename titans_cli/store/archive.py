@@ -319,16 +319,23 @@ def copy_shards(home: Path, archives: Sequence[Archive], written: list[Path]) ->
         if needed > free:
             raise TitansError(f"{home} needs {needed / 1e9:,.2f} GB and has {free / 1e9:,.2f} free. Make room. Nothing was imported.")
         for path, (archive, digest) in missing.items():
-            data = read_member(archive.file, archive.shards[digest])
-            if hashlib.sha256(data).hexdigest() != digest:
-                raise ValueError("it is not what it was when it was checked")
+            data = shard_again(archive, digest)
             if not path.exists():
                 written.append(path)
             write_atomically(path, data)
-    except ValueError as error:
-        raise DamagedError(f"A file changed while it was imported ({error}). Import it again. Nothing was imported.") from error
     except OSError as error:
         raise TitansError(f"Cannot write to {home} ({error.strerror}). Nothing was imported.") from error
+
+
+def shard_again(archive: Archive, digest: str) -> bytes:
+    """A shard as it was when it was checked. Raises DamagedError when the file has changed since."""
+    try:
+        data = read_member(archive.file, archive.shards[digest])
+        if hashlib.sha256(data).hexdigest() == digest:
+            return data
+    except ValueError:
+        pass
+    raise DamagedError(f"{archive.path} changed while it was imported. Import it again. Nothing was imported.")
 
 
 def remove(folder: Path, written: Sequence[Path]) -> None:
