@@ -1,4 +1,5 @@
-"""Does import refuse whatever titans did not export, and leave no trace? Mutated exports of six kinds, see mutations.py.
+"""Does import refuse whatever titans did not export, and leave no trace? Mutated exports of six kinds, see mutated_bytes.py and
+mutated_contents.py.
 
     python bench/fuzz_import.py --count 2000
 
@@ -18,28 +19,37 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from invented_stores import SHAPE, Export, add_documents, read_export
-from mutations import KINDS
+from mutated_bytes import mutate_bytes, mutate_sealed, mutate_zip
+from mutated_contents import mutate_documents, mutate_manifest, mutate_tensors
 
 from titans_cli.errors import TitansError
 from titans_cli.store import Store, open_index
 from titans_cli.usecases.care import check
 from titans_cli.usecases.snapshots import export_to, import_from
 
-__all__ = ["Bench", "Verdict"]
+__all__ = ["KINDS", "Bench", "Verdict"]
 
+KINDS = {
+    "bytes": mutate_bytes,
+    "bytes, sealed again": mutate_sealed,
+    "manifest": mutate_manifest,
+    "documents": mutate_documents,
+    "tensors": mutate_tensors,
+    "zip": mutate_zip,
+}
 LARGEST = 10**9
 REASONS = {
-    "checksum": "whole titans export",
+    "checksum": "whole titans export|the checksum of|what its name says",
     "directory": "its directory",
     "place of a file": "not in its place",
     "header of a file": "a file in it|header of|bytes before|than the whole|does not begin",
     "manifest": "manifest",
-    "newer or other model": "newer titans|other model",
-    "document": "documents.json|of a document|a document|of its documents|its documents|an older titans",
+    "newer, older or other model": "newer titans|other model|an older titans",
+    "document": "documents.json|of a document|a document|of its documents|its documents",
     "shard's header": "is not a shard|shard's tensors",
     "shard's shapes": "shapes|fit together|no memory|more or fewer rows|more tokens",
     "shard's numbers": "finite|does not write",
-    "JSON or type": "",
+    "other": "",
 }
 
 

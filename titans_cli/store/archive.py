@@ -38,6 +38,7 @@ LONGEST_LINE = 128 * 2**10
 LONGEST_NAME = 4096
 MOST_DOCUMENTS = 200_000
 LARGEST_NUMBER = 2**53
+FIELDS = [field.name for field in fields(NewDocument)]
 
 
 # what export writes, byte for byte
@@ -49,7 +50,7 @@ def encode_manifest(fingerprint: str, digest: str, table: bytes) -> bytes:
 
 
 def encode_document(document: NewDocument) -> bytes:
-    return json.dumps({field.name: getattr(document, field.name) for field in fields(NewDocument)}).encode()
+    return json.dumps({name: getattr(document, name) for name in FIELDS}).encode()
 
 
 def place_of(document: NewDocument) -> tuple[str, str, str, str]:
@@ -158,10 +159,21 @@ def verify(file: BinaryIO, path: Path, shape: ShardShape, max_size: int) -> Arch
         if digest_of(documents, shape.fingerprint) != manifest["digest"]:
             raise ValueError("its documents are not those of its manifest")
         shards = {Path(member.name).stem: member for member in members[2:]}
-        verify_shards(file, shape, documents, shards)
-    except (ValueError, TypeError, RecursionError) as error:
+        verify_shards(file, path, shape, documents, shards)
+    except ValueError as error:
         raise DamagedError(f"{path} is not a sound titans export: {error}. Export it again. Nothing was imported.") from error
     return Archive(path, file, tuple(documents), shards)
+
+
+def read_object(text: bytes, what: str) -> dict:
+    """A JSON object. Raises ValueError."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{what} is not JSON") from error
+    if not isinstance(value, dict):
+        raise ValueError(f"{what} is no object")
+    return value
 
 
 def read_manifest(file: BinaryIO, path: Path, size: int, fingerprint: str) -> dict[str, str]:
@@ -170,8 +182,8 @@ def read_manifest(file: BinaryIO, path: Path, size: int, fingerprint: str) -> di
     if first is None or first.name != "manifest.json" or first.size > LARGEST_MANIFEST:
         raise ValueError("it does not begin with a manifest")
     data = read_member(file, first)
-    manifest = json.loads(data)
-    if not isinstance(manifest, dict) or type(manifest.get("format")) is not int:
+    manifest = read_object(data, "its manifest")
+    if type(manifest.get("format")) is not int:
         raise ValueError("its manifest has no format")
     if manifest["format"] > FORMAT:
         raise TooNewError(f"{path} was written by a newer titans. Upgrade: pip install --upgrade titans")
@@ -195,7 +207,7 @@ def check_place(before: Sequence[Member], member: Member) -> None:
     tables = {0: ("manifest.json", LARGEST_MANIFEST), 1: ("documents.json", LARGEST_TABLE)}
     name, largest = tables.get(len(before), (member.name, LARGEST_SHARD))
     if member.name != name or (len(before) > 1 and not SHARD_NAME.fullmatch(member.name)):
-        raise ValueError(f"{member.name[:80]!r} is none of its files, or not in its place")
+        raise ValueError(f"{member.name[:100]!r} is none of its files, or not in its place")
     if len(before) > 2 and member.name <= before[-1].name:
         raise ValueError("a shard is there twice, or not in its place")
     if member.size > largest:
@@ -203,7 +215,7 @@ def check_place(before: Sequence[Member], member: Member) -> None:
 
 
 def decode_documents(table: bytes, fingerprint: str) -> list[NewDocument]:
-    """The documents, line by line, so that no table needs much more memory than its bytes. Raises ValueError or TypeError."""
+    """The documents, line by line, so that no table needs much more memory than its bytes. Raises ValueError."""
     body = table.removeprefix(b"[\n").removesuffix(b"\n]\n")
     if len(table) - len(body) != 5 or body.count(b"\n") >= MOST_DOCUMENTS:
         raise ValueError("documents.json is no list, or has too many lines")
@@ -211,9 +223,9 @@ def decode_documents(table: bytes, fingerprint: str) -> list[NewDocument]:
     for line in body.split(b",\n") if body else []:
         if len(line) > LONGEST_LINE:
             raise ValueError("a line of documents.json is too long")
-        row = json.loads(line)
-        if not isinstance(row, dict):
-            raise ValueError("a document is no object")
+        row = read_object(line, "a line of documents.json")
+        if list(row) != FIELDS:
+            raise ValueError("a document has not the fields that documents have")
         document = NewDocument(**row)
         check_document(document, fingerprint)
         if encode_document(document) != line:
@@ -244,7 +256,7 @@ def check_document(document: NewDocument, fingerprint: str) -> None:
         raise ValueError("other model weights wrote one of its documents")
 
 
-def verify_shards(file: BinaryIO, shape: ShardShape, documents: Sequence[NewDocument], shards: dict[str, Member]) -> None:
+def verify_shards(file: BinaryIO, path: Path, shape: ShardShape, documents: Sequence[NewDocument], shards: dict[str, Member]) -> None:
     """Check one shard after the other, and that documents tell of them what they hold. Raises ValueError or TooNewError."""
     if {d.shard for d in documents} != shards.keys():
         raise ValueError("its documents do not fit its shards")
@@ -257,6 +269,8 @@ def verify_shards(file: BinaryIO, shape: ShardShape, documents: Sequence[NewDocu
             shard = verify_shard(data, member.name, shape)
         except DamagedError as error:
             raise ValueError(str(error).rstrip(".")) from error
+        except TooNewError as error:
+            raise TooNewError(f"{path} holds shards of a newer titans. Upgrade: pip install --upgrade titans") from error
         facts[digest] = shard.memories, int(shard.sentences.sum()), int(shard.pages.max())
     for document in documents:
         memories, tokens, last = facts[document.shard]
@@ -305,16 +319,23 @@ def copy_shards(home: Path, archives: Sequence[Archive], written: list[Path]) ->
         if needed > free:
             raise TitansError(f"{home} needs {needed / 1e9:,.2f} GB and has {free / 1e9:,.2f} free. Make room. Nothing was imported.")
         for path, (archive, digest) in missing.items():
-            data = read_member(archive.file, archive.shards[digest])
-            if hashlib.sha256(data).hexdigest() != digest:
-                raise ValueError("it is not what it was when it was checked")
+            data = shard_again(archive, digest)
             if not path.exists():
                 written.append(path)
             write_atomically(path, data)
-    except ValueError as error:
-        raise DamagedError(f"A file changed while it was imported ({error}). Import it again. Nothing was imported.") from error
     except OSError as error:
         raise TitansError(f"Cannot write to {home} ({error.strerror}). Nothing was imported.") from error
+
+
+def shard_again(archive: Archive, digest: str) -> bytes:
+    """A shard as it was when it was checked. Raises DamagedError when the file has changed since."""
+    try:
+        data = read_member(archive.file, archive.shards[digest])
+        if hashlib.sha256(data).hexdigest() == digest:
+            return data
+    except ValueError:
+        pass
+    raise DamagedError(f"{archive.path} changed while it was imported. Import it again. Nothing was imported.")
 
 
 def remove(folder: Path, written: Sequence[Path]) -> None:

@@ -70,7 +70,7 @@ def directory_of(members: Sequence[Member]) -> bytes:
     if count > MANY or start > LARGE or size > LARGE:
         more = END64.pack(b"PK\6\6", END64.size - 12, 45, 45, 0, 0, count, count, size, start)
         more += LOCATOR.pack(b"PK\6\7", 0, start + size, 1)
-        count, size, start = min(count, MANY), min(size, 0xFFFFFFFF), min(start, 0xFFFFFFFF)
+        count, size, start = min(count, 0xFFFF), min(size, 0xFFFFFFFF), min(start, 0xFFFFFFFF)
     return entries + more + END.pack(b"PK\5\6", 0, 0, count, count, size, start, SEAL)
 
 
@@ -142,9 +142,9 @@ def member_at(file: BinaryIO, offset: int, size: int) -> Member | None:
     name = file.read(name_length)
     member = Member(name.decode("ascii", "replace").replace("\ufffd", "?"), offset, length, crc)
     if member.header != header + name:
-        raise ValueError(f"the header of {member.name[:80]!r} in it is not as titans writes it")
+        raise ValueError(f"the header of {member.name[:100]!r} in it is not as titans writes it")
     if member.end > size:
-        raise ValueError(f"{member.name[:80]!r} in it is larger than the whole")
+        raise ValueError(f"{member.name[:100]!r} in it is larger than the whole")
     return member
 
 

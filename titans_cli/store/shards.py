@@ -16,6 +16,7 @@ No text, and nothing from which text is read but the weights.
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -226,15 +227,26 @@ def check_header(data: bytes, name: str, fingerprint: str) -> None:
         raise DamagedError(f"{name} is not a shard (its header does not fit).")
     text = data[8 : 8 + length].rstrip(b" ")
     try:
-        header = json.loads(text)
+        try:
+            header = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise ValueError("its header is not JSON") from error
         if json.dumps(header, separators=(",", ":")).encode() != text or length - len(text) >= 8:  # spaces, names given twice
             raise ValueError("its header is not as titans writes it")
-        version, writer = header.pop("__metadata__")["titans"].split(" ")
+        metadata = header.pop("__metadata__", None) if isinstance(header, dict) else None
+        if (
+            not isinstance(metadata, dict)
+            or metadata.keys() != {"titans"}
+            or not re.fullmatch("[0-9]{1,9} [0-9a-f]{64}", str(metadata["titans"]))
+        ):
+            raise ValueError("its header does not say what wrote it")
+        version, writer = metadata["titans"].split()
         if int(version) > FORMAT:
             raise TooNewError(f"{name} was written by a newer titans. Upgrade: pip install --upgrade titans")
         if (version, writer) != (str(FORMAT), fingerprint):
             raise ValueError("other model weights wrote it")
-        if header.keys() != DTYPES.keys() or any(entry.keys() != {"dtype", "shape", "data_offsets"} for entry in header.values()):
+        known = {"dtype", "shape", "data_offsets"}
+        if header.keys() != DTYPES.keys() or any(not isinstance(entry, dict) or entry.keys() != known for entry in header.values()):
             raise ValueError("it does not hold a shard's tensors")
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except ValueError as error:
         raise DamagedError(f"{name} is not a shard ({error}).") from error

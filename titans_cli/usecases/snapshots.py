@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from titans_cli.errors import TitansError, UsageError
+from titans_cli.errors import LockedError, TitansError, UsageError
 from titans_cli.store import ShardShape, Snapshot, Store, StoredDocument, export_snapshot, import_archives, is_automatic, open_archives
 
 __all__ = [
@@ -117,6 +117,8 @@ def import_from(home: Path, sources: Sequence[Path], shape: ShardShape, max_size
         try:
             with Store.open(home, create=True) as store, store.locked():
                 return import_archives(store, archives, shape.fingerprint)
+        except LockedError:  # whoever holds it may just have made it
+            raise
         except BaseException:
             if fresh:
                 Store.remove_new(home)
