@@ -22,10 +22,17 @@ MOST = 0.4
 FEWEST_NUMBERED = 3
 """Pages from which a line with the page's number is running: the chapter's title may stand in it."""
 NEAR = 2
-"""Pages before and behind that are looked at to tell whether a number counts the pages."""
+"""Pages before and behind of which most must have the same distance between a number and their place for it to count the pages."""
 LONGEST = 200
 """Characters; a longer line is text."""
-NUMBER = re.compile(r"\d{1,6}")
+NUMBER = re.compile(
+    r"""^[\s\[(|–—-]*(\d{1,6})(?=[\s\])|–—-]|$)      # first in its line
+      | (?:^|[\s\[(|–—-])(\d{1,6})[\s\])|.–—-]*$     # last
+      | (?:^|\s)(\d{1,6})\s*(?:/|of|von)\s*\d+\s*$  # "page 3 of 38"
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+"""Where a page's number may stand."""
 ROMAN = re.compile(r"[ivxlc]{1,9}", re.I)
 ROMAN_VALUES = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100}
 COUNTED = "\0"
@@ -38,7 +45,11 @@ WORD = re.compile(LETTERS)
 BROKEN = re.compile(rf"({LETTERS})[-‐‑]\n[ \t]*(\w+)")
 """A word that a line end cuts, with what precedes the cut and what follows it."""
 ALONE = 4
-"""Letters from which both parts, known as words, tell a compound (well-known) from a cut word (exam-ple)."""
+"""Letters from which both parts, known as words, tell a compound (data-driven) from a cut word (exam-ple)."""
+COMPOUNDING = frozenset({"cross", "half", "high", "long", "low", "self", "short", "well"})
+"""Words that begin more compounds than cut words."""
+ADDRESS = "/._@:=&?"
+"""What before a word makes it a part of an address, whose hyphens stay."""
 
 Edge = tuple[str, int]
 """The side of a page ("top" or "bottom"), and the place of a line on it."""
@@ -94,14 +105,14 @@ def edge_lines(lines: Sequence[str]) -> list[Edge]:
 
 
 def page_numbers(pages: Sequence[int], edges: Sequence[Sequence[str]]) -> list[set[int]]:
-    """For each page the numbers at its edges that count the pages: on pages near it they stand as far from the page's place."""
+    """For each page the numbers at its edges that count the pages: on most pages near it one is as far from the page's place."""
     offsets = [
         {value - page for line in lines if len(line) <= LONGEST for value in values(line)} for page, lines in zip(pages, edges, strict=True)
     ]
     found = []
     for i, page in enumerate(pages):
         near = [offsets[j] for j in range(max(0, i - NEAR), min(len(pages), i + NEAR + 1)) if j != i]
-        found.append({page + offset for offset in offsets[i] if sum(offset in others for others in near) >= 2})
+        found.append({page + offset for offset in offsets[i] if 2 * sum(offset in others for others in near) > max(len(near), 2)})
     return found
 
 
@@ -111,7 +122,7 @@ def values(line: str) -> list[int]:
     if ROMAN.fullmatch(word):
         digits = [ROMAN_VALUES[letter] for letter in word.lower()]
         return [sum(-a if a < b else a for a, b in zip(digits, [*digits[1:], 0], strict=True))]
-    return [int(number) for number in NUMBER.findall(line)]
+    return [int(match[match.lastindex or 0]) for match in NUMBER.finditer(line)]
 
 
 def key(line: str, numbers: set[int]) -> str:
@@ -119,7 +130,10 @@ def key(line: str, numbers: set[int]) -> str:
     text = " ".join(line.split()).casefold()
     if numbers.intersection(values(line)) and ROMAN.fullmatch(text.strip(" \t-–—.[]()")):
         return COUNTED
-    return NUMBER.sub(lambda match: COUNTED if int(match[0]) in numbers else match[0], text)
+    counted = sorted({match.span(match.lastindex or 0) for match in NUMBER.finditer(text) if int(match[match.lastindex or 0]) in numbers})
+    for start, end in reversed(counted):
+        text = text[:start] + COUNTED + text[end:]
+    return text
 
 
 def whole_words(texts: Sequence[str]) -> list[str]:
@@ -132,8 +146,12 @@ def whole_words(texts: Sequence[str]) -> list[str]:
     def joined(match: re.Match[str]) -> str:
         first, second = match[1], match[2]
         whole, hyphened, *parts = forms(first, second)
-        compound = hyphened in known or (all(part in known and len(part) >= ALONE for part in parts))
-        return first + second if whole in known or (second[0].islower() and not compound) else f"{first}-{second}"
+        if whole in known:
+            return first + second
+        compound = hyphened in known or "-" in parts[0] or parts[0] in COMPOUNDING
+        compound = compound or all(part in known and len(part) >= ALONE for part in parts)
+        compound = compound or match.string[max(0, match.start() - 1) : match.start()] in tuple(ADDRESS)
+        return first + second if second[0].islower() and not compound else f"{first}-{second}"
 
     return [BROKEN.sub(joined, text) for text in texts]
 
