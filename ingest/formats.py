@@ -3,30 +3,42 @@
 import hashlib
 from collections.abc import Iterable, Iterator
 
+from ingest.docx import docx_text, refuse_other_words
+from ingest.epub import epub_chapters
 from ingest.errors import SourceError
-from ingest.html import html_text
+from ingest.html import declared_text, html_text
+from ingest.layout import laid_out
 from ingest.pdf import pdf_pages
 from ingest.sources import read_bytes
 from ingest.text import clean, decode
-from ingest.types import Document, Encoding, FailedPage, Found, Options, Page, Source
+from ingest.types import Document, Encoding, FailedPage, Found, Options, Page, Source, Start
 
 __all__ = ["assemble", "read_document", "read_pages"]
+
+
+ZIP = b"PK\x03\x04"
+EPUB = b"mimetypeapplication/epub+zip"
+"""What an e-book's first member is, whose bytes begin after 30 that describe it."""
+
+
+def begins_as_epub(data: bytes) -> bool:
+    return data.startswith(ZIP) and data.startswith(EPUB, 30)
 
 
 def is_pdf(source: Source, data: bytes) -> bool:
     return source.path.suffix.lower() == ".pdf" or data.startswith(b"%PDF-")
 
 
-def read_pages(source: Source, data: bytes, options: Options, first: int = 1, engine: str | None = None) -> Iterator[Found]:
-    """Pages of ``source``, whose bytes are ``data``, as they are read: from page ``first`` on, of a PDF with ``engine``.
+def read_pages(source: Source, data: bytes, options: Options, start: Start = Start()) -> Iterator[Found]:  # noqa: B008 (immutable)
+    """Pages of ``source``, whose bytes are ``data``, as they are read, from ``start`` on.
 
     Raises SourceError when there are none to be had. What is beyond the limits of pages and characters is left out: the page
     that would cross them is a FailedPage, and the last.
     """
-    limits, characters = options.limits, 0
+    limits, characters = options.limits, start.characters
     if len(data) > limits.bytes:
         raise SourceError(source.path, f"has {len(data):,} bytes; {limits.bytes:,} are allowed.", "limit")
-    for found in pages_of(source, data, options, first, engine):
+    for found in pages_of(source, data, options, start):
         if isinstance(found, Page):
             characters += len(found.text)
             if found.number is not None and found.number > limits.pages:
@@ -42,14 +54,25 @@ def read_pages(source: Source, data: bytes, options: Options, first: int = 1, en
         yield found
 
 
-def pages_of(source: Source, data: bytes, options: Options, first: int, engine: str | None) -> Iterator[Found]:
-    suffix = source.path.suffix.lower()
+def pages_of(source: Source, data: bytes, options: Options, start: Start) -> Iterator[Found]:
+    path, suffix = source.path, source.path.suffix.lower()
     if is_pdf(source, data):
-        yield from pdf_pages(source.path, data, options, first, engine)
+        yield from pdf_pages(path, data, options, start.page, start.engine)
+        return
+    refuse_other_words(path, data)
+    if suffix == ".epub" or begins_as_epub(data):
+        for chapter in epub_chapters(path, data, options.limits):
+            yield Page(None, clean(chapter))
+    elif suffix == ".docx" or data.startswith(ZIP):
+        yield Page(None, clean(docx_text(path, data, options.limits)))
     elif suffix in (".html", ".htm", ".xhtml"):
-        yield Page(None, clean(html_text(data)))
+        markup = declared_text(data)
+        if markup is None:
+            markup, encoding = decode(path, data, options.encoding)
+            yield Encoding(encoding)
+        yield Page(None, clean(html_text(markup)))
     else:
-        text, encoding = decode(source.path, data, options.encoding)
+        text, encoding = decode(path, data, options.encoding)
         yield Encoding(encoding)
         yield Page(None, clean(text))
 
@@ -73,7 +96,7 @@ def assemble(source: Source, sha256: str, size: int, found: Iterable[Found]) -> 
         if failed:
             why = f"page {failed[0][0]} was not read: {failed[0][1]}"
         raise SourceError(source.path, f"has no text on any of its {len(empty) + len(failed)} pages; {why}.", "no text")
-    return Document(source, sha256, size, tuple(pages), tuple(empty), tuple(failed), encoding)
+    return Document(source, sha256, size, laid_out(pages), tuple(empty), tuple(failed), encoding)
 
 
 def read_document(source: Source, options: Options = Options()) -> Document:  # noqa: B008 (immutable)

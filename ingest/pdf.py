@@ -16,6 +16,10 @@ __all__ = ["ENGINES", "describe", "pdf_pages"]
 
 logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # its warnings name no file and would break the progress bar
 
+SOFT_HYPHEN = "\N{SOFT HYPHEN}"  # in a PDF it is drawn, so it is a hyphen
+CUT = "\x02"
+"""What PDFium writes for a hyphen at a line's end, and for the line end with it."""
+
 Opened = tuple[int, Callable[[int], str]]
 """Number of pages, and the text of one, counted from 0."""
 
@@ -38,7 +42,7 @@ def open_with_pypdfium2(path: Path, data: bytes, passwords: tuple[str, ...]) -> 
 
 
 def pages_by_pypdfium2(document: pypdfium2.PdfDocument) -> Opened:
-    return len(document), lambda number: document[number].get_textpage().get_text_bounded()
+    return len(document), lambda number: document[number].get_textpage().get_text_bounded().replace(CUT, "-\n")
 
 
 ENGINES: dict[str, Callable[[Path, bytes, tuple[str, ...]], Opened]] = {"pypdf": open_with_pypdf, "pypdfium2": open_with_pypdfium2}
@@ -76,7 +80,7 @@ def pdf_pages(path: Path, data: bytes, options: Options, first: int = 1, engine:
             try:
                 if name not in opened:
                     opened[name] = ENGINES[name](path, data, options.passwords)
-                yield Page(number, clean(opened[name][1](number - 1)))
+                yield Page(number, clean(opened[name][1](number - 1).replace(SOFT_HYPHEN, "-")))
                 break
             except Exception as error:
                 problem = problem or error

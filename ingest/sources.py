@@ -13,7 +13,7 @@ from ingest.types import Source
 
 __all__ = ["SUFFIXES", "digest_of_file", "find_sources", "read_bytes"]
 
-SUFFIXES = frozenset({".pdf", ".txt", ".text", ".md", ".markdown", ".rst", ".html", ".htm", ".xhtml"})
+SUFFIXES = frozenset({".pdf", ".docx", ".epub", ".txt", ".text", ".md", ".markdown", ".rst", ".html", ".htm", ".xhtml"})
 """Kinds of files that can be memorized."""
 STANDARD_INPUT = Path("-")
 

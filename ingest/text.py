@@ -64,5 +64,5 @@ def guessed(data: bytes) -> str | None:
 
 def clean(text: str) -> str:
     """Text as it is memorized: line ends as \\n, plain letters for ligatures, no NULs, soft hyphens and lone surrogates."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n").translate(REPLACED)
+    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\N{SOFT HYPHEN}\n", "").translate(REPLACED)
     return text.encode("utf-8", errors="replace").decode("utf-8")

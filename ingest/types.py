@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Document", "Encoding", "FailedPage", "Found", "Limits", "Options", "Page", "Segment", "Source"]
+__all__ = ["Document", "Encoding", "FailedPage", "Found", "Limits", "Options", "Page", "Segment", "Source", "Start"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,15 @@ class Options:
     pdf_engine: str | None = None  # "pypdf" or "pypdfium2"; pypdf and then, where that fails, pypdfium2 when not given
     passwords: tuple[str, ...] = ()  # tried on encrypted PDFs
     limits: Limits = Limits()
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where reading a file begins: anew after a worker was killed."""
+
+    page: int = 1
+    engine: str | None = None  # for PDFs; as ``Options`` say when None
+    characters: int = 0  # read before, which count for the limit
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from types import TracebackType
@@ -15,11 +16,11 @@ from types import TracebackType
 from ingest.errors import SourceError
 from ingest.formats import assemble, read_pages
 from ingest.sources import read_bytes
-from ingest.types import Document, FailedPage, Found, Limits, Options, Page, Source
+from ingest.types import Document, FailedPage, Found, Limits, Options, Page, Source, Start
 
 __all__ = ["Extractor", "Reader"]
 
-Reader = Callable[[Source, bytes, Options, int, str | None], Iterator[Found]]
+Reader = Callable[[Source, bytes, Options, Start], Iterator[Found]]
 """Like ``formats.read_pages``."""
 
 AHEAD = 2
@@ -55,12 +56,12 @@ class Worker:
         other.close()
         self.receive(STARTING_SECONDS)
 
-    def begin(self, source: Source, options: Options, first: int, engine: str | None) -> None:
-        """Let the worker read ``source`` from page ``first`` on. Raises HungError."""
+    def begin(self, source: Source, options: Options, start: Start) -> None:
+        """Let the worker read ``source`` from ``start`` on. Raises HungError."""
         if self.process is None:
             self.start()
         try:
-            self.pipe.send((source, options, first, engine))
+            self.pipe.send((source, options, start))
         except OSError as error:
             raise HungError("the reader crashed") from error
 
@@ -147,10 +148,10 @@ class Extractor:
         limits = self.options.limits
         deadline = time.monotonic() + limits.file_seconds
         found: list[Found] = []
-        kills, first, engine = 0, 1, None
+        kills, start = 0, Start()
         while True:
             try:
-                worker.begin(source, self.options, first, engine)
+                worker.begin(source, self.options, start)
                 while True:
                     left = deadline - time.monotonic()
                     message = worker.receive(min(limits.page_seconds, left))
@@ -160,8 +161,7 @@ class Extractor:
                         return assemble(source, message.sha256, message.size, found)
                     if isinstance(message, Found):
                         found.append(message)
-                    if isinstance(message, Page | FailedPage) and message.number is not None:
-                        first = message.number + 1
+                        start = behind(start, message)
             except HungError as hung:
                 worker.kill()
                 if self.closing:
@@ -170,18 +170,27 @@ class Extractor:
                 timeout = hung.reason == "it took too long"
                 over = time.monotonic() >= deadline or kills >= MOST_KILLS
                 pages = any(isinstance(item, Page) for item in found)
-                paged = source.path.suffix.lower() == ".pdf" or first > 1
+                paged = source.path.suffix.lower() == ".pdf" or start.page > 1
                 if over and pages:
-                    found.append(FailedPage(first, f"{hung.reason}; it and those behind it were left out"))
+                    found.append(FailedPage(start.page, f"{hung.reason}; it and those behind it were left out"))
                     data = read_bytes(source)
                     return assemble(source, hashlib.sha256(data).hexdigest(), len(data), found)
                 if over or not paged:
                     raise SourceError(source.path, f"was given up: {hung.reason}.", "timeout" if timeout else "corrupt") from hung
-                if engine is None and self.options.pdf_engine is None:
-                    engine = FALLBACK
+                if start.engine is None and self.options.pdf_engine is None:
+                    start = replace(start, engine=FALLBACK)
                 else:
-                    found.append(FailedPage(first, hung.reason))
-                    first += 1
+                    found.append(FailedPage(start.page, hung.reason))
+                    start = behind(start, found[-1])
+
+
+def behind(start: Start, found: Found) -> Start:
+    """Where to go on once ``found`` was found."""
+    if isinstance(found, Page):
+        start = replace(start, characters=start.characters + len(found.text))
+    if isinstance(found, Page | FailedPage) and found.number is not None:
+        start = replace(start, page=found.number + 1)
+    return start
 
 
 class Failure:
@@ -205,10 +214,10 @@ def serve(pipe: Connection, limits: Limits, read: Reader) -> None:
     try:
         pipe.send(None)
         while True:
-            source, options, first, engine = pipe.recv()
+            source, options, start = pipe.recv()
             try:
                 data = read_bytes(source)
-                for found in read(source, data, options, first, engine):
+                for found in read(source, data, options, start):
                     watch_over(2 * limits.page_seconds)
                     pipe.send(found)
                 pipe.send(Finished(data))

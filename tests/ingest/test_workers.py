@@ -19,11 +19,11 @@ SAMPLES = Path(__file__).parents[2] / "titans_cli" / "samples"
 QUICK = Options(limits=Limits(page_seconds=2.0, file_seconds=30.0))
 
 
-def strange_reader(source, data, options, first, engine):
+def strange_reader(source, data, options, start):
     """Ten pages; the file's text says on which page what happens to the first engine, and to the second."""
     orders = dict(line.split() for line in data.decode().splitlines())
-    for number in range(first, 11):
-        for key in ({f"{number}"} if engine is None else set()) | {f"{number}!"}:
+    for number in range(start.page, 11):
+        for key in ({f"{number}"} if start.engine is None else set()) | {f"{number}!"}:
             match orders.get(key):
                 case "exit":
                     os._exit(3)
@@ -32,7 +32,7 @@ def strange_reader(source, data, options, first, engine):
                         time.sleep(0.05)
                 case "memory":
                     raise MemoryError
-        yield Page(number, f"Page {number} by {engine}.")
+        yield Page(number, f"Page {number} by {start.engine}.")
 
 
 def strange(orders: str, name: str = "a.pdf") -> Source:
