@@ -8,6 +8,7 @@ rarity among all sentences.
 # s sentence · g feature of a gist · l lane of a filter · m memory
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -31,6 +32,10 @@ LEXICAL = 0.5
 """What it counts when a sentence holds all of a question's words; vectors count up to 1."""
 CANDIDATES = 4_096
 """Best sentences looked at, duplicates among them."""
+REPEATED = 2
+"""Long sentences of the same words that are woken, whatever stands around them: licences and page furniture must not crowd answers."""
+LONG = 36
+"""Bits of a long sentence's filter; about eight words that tell something."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +156,7 @@ def select(scores: np.ndarray, gists: Gists, owners: np.ndarray, count: int, lea
     """The best sentences, best first, of the ``count`` memories that they first come from, with ``least`` score.
 
     ``owners`` [s] is each sentence's memory, ascending. A copy is passed over: a sentence with the same words as a better one, and
-    the same words before or behind it.
+    the same words before or behind it; and one of a long sentence that was woken ``REPEATED`` times.
     """
     candidates = np.arange(len(scores))
     if len(scores) > CANDIDATES:
@@ -159,16 +164,19 @@ def select(scores: np.ndarray, gists: Gists, owners: np.ndarray, count: int, lea
     woken: list[Woken] = []
     memories: set[int] = set()
     seen: set[tuple[bytes, ...]] = set()
+    repeated: Counter[bytes] = Counter()
     for sentence in candidates[np.argsort(-scores[candidates], kind="stable")].tolist():
         if scores[sentence] < least:
             break
         contexts = set(pairs(gists.words, sentence))
-        if contexts & seen:
+        own = gists.words[sentence].tobytes()
+        if contexts & seen or (repeated[own] >= REPEATED and int.from_bytes(own).bit_count() >= LONG):
             continue
         memory = int(owners[sentence])
         if memory not in memories and len(memories) == count:
             continue
         seen |= contexts
+        repeated[own] += 1
         memories.add(memory)
         woken.append(Woken(sentence, memory, float(scores[sentence])))
     return woken

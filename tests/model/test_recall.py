@@ -63,6 +63,15 @@ def test_copies_are_passed_over_but_not_the_same_words_in_another_place(core):
     assert len({1, 5} & set(chosen)) == 1 and 9 in chosen
 
 
+def test_what_stands_in_every_document_does_not_crowd_answers(core):
+    licence = "This file may be copied, changed and distributed freely by Anna Berg, provided that notices of copyright remain."
+    sentences = [part for number in range(9) for part in (f"Chapter {number} speaks of mill number {number}.", licence)]
+    gists = sentence_gists(core, sentences, range(len(sentences)))
+    woken = select(fit(encode_question(core, "May the file by Anna Berg be copied?"), gists), gists, np.arange(len(sentences)), 6)
+    chosen = [sentences[w.sentence] for w in woken]
+    assert chosen.count(licence) == 2 and chosen[0] == licence and len(chosen) == 6
+
+
 def test_no_more_memories_than_asked_for_and_none_below_the_least(core, gists):
     owners = np.array([0, 0, 1, 1, 2])
     scores = np.array([0.1, 0.9, 0.8, 0.7, 0.95], np.float32)
