@@ -75,7 +75,12 @@ class Ended:
 
 
 def fork(
-    work: Path, function: Callable[[], object], folder: Path | None = None, fault: Fault = COUNTING, at: int = 0, seconds: float | None = None
+    work: Path,
+    function: Callable[[], object],
+    folder: Path | None = None,
+    fault: Fault = COUNTING,
+    at: int = 0,
+    seconds: float | None = None,
 ) -> Ended:
     """Run ``function`` in a fork that meets ``fault`` at the ``at``-th call below ``folder``, or is killed after ``seconds``."""
     said, left = work / "said", work / "left"

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from lab import Ended, Fault, fork
 
 from ingest import Document, Options, Source, SourceError, read_document
-from lab import Ended, Fault, fork
 from titans_cli import models as models_module
 from titans_cli.app import app
 from titans_cli.models import Models
@@ -233,7 +233,6 @@ def state_of(home: Path) -> dict:
     if not (home / "titans.db").exists():
         return {"head": None, "files": sorted(str(p) for p in home.rglob("*"))}
     with Store.open(home) as store:
-        head = store.head()
         # times stand in the names that restore gives
         snapshots = [[re.sub(r"(before-restore)-.*", r"\1", s.name), s.digest, len(store.documents(s))] for s in store.snapshots()]
         failures = [[failure.path, failure.kind] for failure in store.failures()]
@@ -242,12 +241,14 @@ def state_of(home: Path) -> dict:
     for path in home.rglob("*"):
         if path.is_file() and path.name not in ("titans.db", "titans.db-wal", "titans.db-shm", ".lock"):
             files[str(path.relative_to(home))] = hashlib.sha256(path.read_bytes()).hexdigest()
-    kept = {name: digest for name, digest in files.items() if head is None or not name.startswith(f"cache/{head.digest}/")}
+    # an index of a snapshot may be there or not: it is made when it is needed; one of what was forgotten may not
+    indexes = tuple(f"cache/{digest}/" for _, digest, _ in snapshots)
+    kept = {name: digest for name, digest in files.items() if not name.startswith(indexes)}
     return {"head": head_of(home), "snapshots": snapshots, "failures": failures, "shards": shards, "files": kept}
 
 
 def wrong_with(home: Path, operation: Operation) -> list[str]:
     """What ``check`` with every byte read finds, but what killed runs may leave, and damage that was there before."""
-    if not (home / "titans.db").exists() or head_of(home) is None and operation.start == "none":
+    if not (home / "titans.db").exists() or (head_of(home) is None and operation.start == "none"):
         return []
     return [problem.what for problem in check(home, read_data=True) if not problem.harmless and operation.start != "damaged"]
