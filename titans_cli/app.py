@@ -14,7 +14,7 @@ class Group(TyperGroup):
     """Turns our errors into one line on stderr and their exit code."""
 
     def invoke(self, ctx: Any) -> Any:
-        from titans_cli.errors import TitansError
+        from titans_cli.errors import TitansError, explain
 
         try:
             return super().invoke(ctx)
@@ -25,9 +25,10 @@ class Group(TyperGroup):
         except Exception as error:
             from model.errors import ModelError
 
-            if not isinstance(error, ModelError):
+            told = TitansError(str(error)) if isinstance(error, ModelError) else explain(error)
+            if told is None:
                 raise
-            message, code = str(error), TitansError.exit_code
+            message, code = str(told), told.exit_code
         from titans_cli.render import print_error
 
         print_error(message)

@@ -10,7 +10,10 @@
 Exit code 3 (done, but some sources failed) and 130 (interrupted) are outcomes, not errors.
 """
 
-__all__ = ["PARTLY_FAILED", "DamagedError", "LockedError", "NoStoreError", "TitansError", "TooNewError", "UsageError"]
+import errno
+import sqlite3
+
+__all__ = ["PARTLY_FAILED", "DamagedError", "LockedError", "NoStoreError", "TitansError", "TooNewError", "UsageError", "explain"]
 
 PARTLY_FAILED = 3
 
@@ -39,3 +42,44 @@ class DamagedError(TitansError):
 
 class TooNewError(TitansError):
     exit_code = 13
+
+
+FULL = {errno.ENOSPC, errno.EDQUOT}
+CLOSED = {errno.EACCES, errno.EPERM, errno.EROFS}
+
+
+def explain(error: BaseException) -> TitansError | None:
+    """What a failing file or database means for people; None for what is none of these. ``error.filename`` tells where it was."""
+    path = getattr(error, "filename", None) or "the store"
+    if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.ProgrammingError):
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            return LockedError(f"Another titans is busy with {path}. Run the same command again.")
+        if code == sqlite3.SQLITE_FULL:
+            return full(path)
+        if code == sqlite3.SQLITE_IOERR:
+            return failing(path, error)
+        if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_CANTOPEN):
+            return closed(path, error)
+        return DamagedError(f"{path} cannot be used ({error}). Restore it from an export: titans import FILE")
+    if not isinstance(error, OSError) or error.errno in (None, errno.EPIPE):
+        return None
+    if error.errno in FULL:
+        return full(path)
+    if error.errno in CLOSED:
+        return closed(path, error.strerror)
+    if error.errno == errno.EIO:
+        return failing(path, error.strerror)
+    return TitansError(f"{path} cannot be used ({error.strerror}). Look at it, and run the same command again.")
+
+
+def full(path: str) -> TitansError:
+    return TitansError(f"The disk with {path} is full. Free some space and run the same command again; nothing is lost.")
+
+
+def closed(path: str, why: object) -> TitansError:
+    return TitansError(f"{path} cannot be opened or written ({why}). Look at its permissions, or choose another store with --home.")
+
+
+def failing(path: str, why: object) -> TitansError:
+    return TitansError(f"Reading or writing {path} failed ({why}). Look at its disk, run the same command again, and then: titans check")

@@ -1,30 +1,84 @@
-"""Files that are either there whole or not at all."""
+"""Files and folders that are either there whole or not at all."""
 
 import hashlib
 import os
+import secrets
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-__all__ = ["sha256_of_file", "write_atomically"]
+__all__ = ["make_folder", "naming", "part_of", "remove_folder", "sha256_of_file", "sync_folder", "write_atomically"]
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let an OSError say which file it is about: those of write and fsync do not."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise
+
+
+def part_of(path: Path) -> Path:
+    """A name beside ``path`` that no other process uses, for what is not whole yet or not any more."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the names in ``folder`` are on the disk."""
+    if hasattr(os, "O_DIRECTORY"):  # Windows has no folder handles
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            with naming(folder):
+                os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def make_folder(folder: Path) -> None:
+    """Make ``folder`` and those above it, and wait until they are on the disk."""
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        sync_folder(folder.parent)
 
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Write ``data`` to a temporary file, sync it, rename it to ``path`` and sync the folder."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    make_folder(path.parent)
+    part = part_of(path)
     try:
-        with part.open("wb") as file:
+        with naming(path), part.open("wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-    if hasattr(os, "O_DIRECTORY"):  # Windows has no folder handles
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+    except BaseException:
+        with suppress(OSError):  # on a failing disk; what went wrong first is what is told
+            part.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def remove_folder(folder: Path) -> None:
+    """Take away a folder of files, under another name first: nobody shall find half of it.
+
+    What another process takes away meanwhile is no error. What is mapped stays on Windows, until the next time.
+    """
+    gone = part_of(folder)
+    try:
+        folder.rename(gone)
+        for path in gone.iterdir():
+            path.unlink(missing_ok=True)
+        gone.rmdir()
+    except FileNotFoundError:
+        return
+    except PermissionError:
+        if sys.platform != "win32":
+            raise
 
 
 def sha256_of_file(path: Path) -> str:

@@ -1,24 +1,28 @@
 """All gists of a snapshot in memory-mapped matrices: derived from the shards, and made again when missing."""
 
+import math
 import os
-import shutil
 from collections.abc import Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.lib.format import open_memmap
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from model import Gists
+from titans_cli.errors import DamagedError, TitansError
+from titans_cli.store.files import make_folder, naming, part_of, remove_folder, sync_folder
 from titans_cli.store.shards import lost, read_shard, shard_path, shard_sizes
-from titans_cli.store.store import Snapshot, Store, StoredDocument
+from titans_cli.store.store import Snapshot, Store, StoredDocument, digest_of
 
 __all__ = ["MemoryIndex", "StoredMemories", "open_index"]
 
 ARRAYS = ("vectors", "scales", "words", "owners", "starts")
+ATTEMPTS = 5
+"""Times that an index is looked for before it is given up: each fails only when another process comes between."""
 
 
 @dataclass(frozen=True)
@@ -77,44 +81,111 @@ class MemoryIndex:
         return StoredMemories(weights, torch.stack(scales), pages, checksums, sentences)
 
 
+class ArrayFile:
+    """An array that is written to a file piece by piece. Mapping it would be shorter, but a full disk then kills the process."""
+
+    def __init__(self, path: Path, dtype: type, shape: tuple[int, ...], by_column: bool = False):
+        self.path, self.dtype, self.shape, self.by_column = path, np.dtype(dtype), shape, by_column
+        self.file = path.open("wb")
+        facts = {"descr": np.lib.format.dtype_to_descr(self.dtype), "fortran_order": by_column, "shape": shape}
+        with naming(path):
+            np.lib.format.write_array_header_1_0(self.file, facts)
+        self.begin = self.file.tell()
+
+    def write(self, first: int, rows: np.ndarray) -> None:
+        """Put ``rows`` to where row ``first`` is."""
+        with naming(self.path):
+            for column, part in enumerate(rows.T if self.by_column else [rows]):
+                row = first + column * self.shape[0] if self.by_column else first * math.prod(self.shape[1:])
+                self.file.seek(self.begin + row * self.dtype.itemsize)
+                self.file.write(np.ascontiguousarray(part, self.dtype).data)
+
+    def finish(self) -> None:
+        """Wait until all is on the disk."""
+        with naming(self.path):
+            self.file.flush()
+            os.fsync(self.file.fileno())
+
+
 def build(store: Store, folder: Path, documents: Sequence[StoredDocument]) -> None:
-    """Gather the gists of all shards into ``folder``, whole or not at all; holds those of one document at a time."""
-    part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
+    """Gather the gists of all shards into ``folder``, whole or not at all; holds those of one document at a time.
+
+    Raises FileNotFoundError when another process takes the unfinished folder away.
+    """
+    make_folder(folder.parent)
+    part = part_of(folder)
+    part.mkdir()
+    try:
+        fill(store, part, documents)
+        sync_folder(part)
+        try:
+            part.rename(folder)
+        except OSError:
+            if not folder.is_dir():
+                raise
+            remove_folder(part)  # another process was faster
+        sync_folder(folder.parent)
+    except BaseException:
+        with suppress(OSError):  # on a failing disk; what went wrong first is what is told
+            remove_folder(part)
+        raise
+
+
+def fill(store: Store, part: Path, documents: Sequence[StoredDocument]) -> None:
     sizes = [shard_sizes(store.home, document.shard) for document in documents]
     sentences = sum(size.sentences for size in sizes)
     width, lanes = (sizes[0].width, sizes[0].lanes) if sizes else (0, 0)
-    shapes = {"vectors": (np.int8, (sentences, width)), "scales": (np.float16, (sentences,)), "owners": (np.int64, (sentences,))}
-    arrays = {name: open_memmap(part / f"{name}.npy", "w+", dtype, shape) for name, (dtype, shape) in shapes.items() if sentences}
-    if sentences:  # of the words, a lane lies in one piece
-        arrays["words"] = open_memmap(part / "words.npy", "w+", np.uint64, (sentences, lanes), fortran_order=True)
-    else:
-        for name, (dtype, shape) in (shapes | {"words": (np.uint64, (0, lanes))}).items():
-            np.save(part / f"{name}.npy", np.zeros(shape, dtype))
-    starts, first = [0], 0
-    for document in documents:
-        shard = read_shard(store.home, document.shard)
-        rows = slice(first, first + len(shard.gists))
-        arrays["vectors"][rows] = shard.gists.numpy()
-        arrays["scales"][rows] = shard.gist_scales.numpy()
-        arrays["words"][rows] = shard.gist_words.numpy().view(np.uint64)
-        arrays["owners"][rows] = shard.owners.numpy() + starts[-1]
-        starts.append(starts[-1] + shard.memories)
-        first = rows.stop
-    for array in arrays.values():
-        array.flush()
-    np.save(part / "starts.npy", np.array(starts))
-    shutil.rmtree(folder, ignore_errors=True)
-    part.replace(folder)
+    with ExitStack() as files:
+
+        def array(name: str, dtype: type, *shape: int, by_column: bool = False) -> ArrayFile:
+            made = ArrayFile(part / f"{name}.npy", dtype, shape, by_column)
+            files.enter_context(made.file)
+            return made
+
+        vectors, scales = array("vectors", np.int8, sentences, width), array("scales", np.float16, sentences)
+        words = array("words", np.uint64, sentences, lanes, by_column=True)  # a lane lies in one piece
+        owners, starts = array("owners", np.int64, sentences), array("starts", np.int64, len(documents) + 1)
+        memories = [0]
+        first = 0
+        for document in documents:
+            shard = read_shard(store.home, document.shard)
+            vectors.write(first, shard.gists.numpy())
+            scales.write(first, shard.gist_scales.numpy())
+            words.write(first, shard.gist_words.numpy().view(np.uint64))
+            owners.write(first, shard.owners.numpy() + np.int64(memories[-1]))
+            memories.append(memories[-1] + shard.memories)
+            first += len(shard.gists)
+        starts.write(0, np.array(memories))
+        for made in (vectors, scales, words, owners, starts):
+            made.finish()
 
 
 def open_index(store: Store, snapshot: Snapshot) -> MemoryIndex:
-    """The index of a snapshot, built when it is not there; other snapshots' are dropped."""
-    folder = store.home / "cache" / snapshot.digest
-    documents = store.documents(snapshot)
-    if not all((folder / f"{name}.npy").exists() for name in ARRAYS):
-        for old in folder.parent.glob("*"):
-            shutil.rmtree(old, ignore_errors=True)
-        build(store, folder, documents)
-    return MemoryIndex(store.home, folder, documents)
+    """The index of a snapshot, built when it is not there; when it is the head's, others are dropped.
+
+    Readers do this beside a writer and beside each other. Whoever finds that what it read was dropped or forgotten meanwhile looks
+    again; and who has built an index of what was forgotten meanwhile takes it away.
+    """
+    for _ in range(ATTEMPTS):
+        current = store.current(snapshot)
+        documents = store.documents(current)
+        digest = digest_of(documents, current.fingerprint)
+        folder = store.home / "cache" / digest
+        try:
+            if not folder.is_dir():
+                build(store, folder, documents)
+            index = MemoryIndex(store.home, folder, documents)
+        except (FileNotFoundError, EOFError, ValueError):  # it was taken away, or is not whole
+            remove_folder(folder)
+            continue
+        except DamagedError:
+            if store.documents(store.current(snapshot)) == documents:
+                raise
+            continue
+        if store.documents(store.current(snapshot)) == documents:
+            head = store.head()
+            if head is not None and head.digest == digest:
+                store.drop_indexes(digest, unfinished=False)
+            return index
+        remove_folder(folder)
+    raise TitansError(f"Other processes change {store.home} all the time. Run the same command again.")

@@ -1,12 +1,17 @@
 """The database's format, step by step. Each step is recorded in the transaction that makes it."""
 
+import sqlite3
+import time
 from datetime import UTC, datetime
 
 from sqlite_utils import Database
 
 from titans_cli.errors import TooNewError
 
-__all__ = ["migrate", "now"]
+__all__ = ["PATIENCE", "migrate", "now", "turn_to_wal"]
+
+PATIENCE = 10.0
+"""Seconds to wait for another process's transaction."""
 
 
 def now() -> str:
@@ -67,12 +72,34 @@ def keep_budgets(db: Database) -> None:
 MIGRATIONS = [create_tables, tell_failures_apart, keep_budgets]
 
 
+def applied(db: Database) -> int:
+    return db.table("migrations").count if "migrations" in db.table_names() else 0
+
+
 def migrate(db: Database) -> None:
     """Bring ``db`` to the newest format. Raises TooNewError when it is newer than this program."""
-    done = db.table("migrations").count if "migrations" in db.table_names() else 0
-    if done > len(MIGRATIONS):
-        raise TooNewError("This store was written by a newer titans. Upgrade: pip install --upgrade titans")
-    for number, step in enumerate(MIGRATIONS[done:], done + 1):
-        with db.atomic():
-            step(db)
-            db.table("migrations").insert({"number": number, "applied": now()}, pk="number")
+    while (done := applied(db)) != len(MIGRATIONS):
+        if done > len(MIGRATIONS):
+            raise TooNewError("This store was written by a newer titans. Upgrade: pip install --upgrade titans")
+        db.execute("begin immediate")
+        try:
+            if applied(db) == done:  # no other process has just made this step
+                MIGRATIONS[done](db)
+                db.table("migrations").insert({"number": done + 1, "applied": now()}, pk="number")
+        except BaseException:
+            db.rollback()
+            raise
+        db.commit()
+
+
+def turn_to_wal(db: Database) -> None:
+    """Let readers and a writer not wait for each other. SQLite does not wait by itself when several processes open a new database."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            db.enable_wal()
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+            time.sleep(0.02)

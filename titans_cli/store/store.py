@@ -3,24 +3,28 @@
 import hashlib
 import json
 import re
+import shutil
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
-from filelock import FileLock, Timeout
 from sqlite_utils import Database
 from sqlite_utils.db import NotFoundError
 
-from titans_cli.errors import DamagedError, LockedError, NoStoreError, TitansError, TooNewError, UsageError
-from titans_cli.store.migrations import migrate, now
+from titans_cli.errors import LockedError, NoStoreError, TitansError, TooNewError, UsageError, explain
+from titans_cli.store.files import remove_folder
+from titans_cli.store.lock import HOLDER, LOCK, hold_lock
+from titans_cli.store.migrations import PATIENCE, migrate, now, turn_to_wal
 from titans_cli.store.shards import shard_path
 
 __all__ = ["Failure", "NewDocument", "Snapshot", "Store", "StoredDocument", "digest_of", "is_automatic"]
 
 AUTOMATIC = re.compile(r"auto-.*|before-[a-z]+-\d{8}-\d{6}-\d{6}")
+
+UNUSED = "sha256 not in (select shard from documents)"
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,12 @@ def digest_of(documents: Iterable[NewDocument], fingerprint: str) -> str:
     return hashlib.sha256(json.dumps([fingerprint, rows], ensure_ascii=True).encode()).hexdigest()
 
 
+def name_store(error: BaseException | None, home: Path) -> None:
+    """Let an error of the disk or of the index say where that was."""
+    if isinstance(error, OSError | sqlite3.Error) and getattr(error, "filename", None) is None:
+        error.filename = str(home / "titans.db" if isinstance(error, sqlite3.Error) else home)  # type: ignore[union-attr]
+
+
 class Store:
     """One store. Use ``open``; close by ``with`` or ``close``."""
 
@@ -87,8 +97,11 @@ class Store:
         self.db = db
 
     @classmethod
-    def open(cls, home: Path, create: bool = False) -> "Store":
-        """Open the store at ``home``. Raises NoStoreError, DamagedError or TooNewError."""
+    def open(cls, home: Path, create: bool = False, patience: float = PATIENCE) -> "Store":
+        """Open the store at ``home``; ``patience``: seconds to wait for other processes' transactions.
+
+        Raises NoStoreError, DamagedError or TooNewError.
+        """
         path = home / "titans.db"
         if not path.exists() and not create:
             raise NoStoreError(f"No memory at {home}. Run: titans ingest FOLDER")
@@ -96,24 +109,41 @@ class Store:
             home.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise TitansError(f"Cannot create the store {home} ({error.strerror}). Choose another with --home.") from error
+        connection = None
         try:
-            connection = sqlite3.connect(path, timeout=10)
+            connection = sqlite3.connect(path, timeout=patience)
             db = Database(connection)
-            db.enable_wal()
+            turn_to_wal(db)
             db.execute("pragma foreign_keys = on")
             db.execute("pragma secure_delete = on")
             migrate(db)
-        except sqlite3.DatabaseError as error:
-            raise DamagedError(f"{path} cannot be opened ({error}). Restore it from an export: titans import FILE") from error
+        except BaseException as error:
+            if connection is not None:
+                connection.close()
+            name_store(error, home)
+            told = explain(error)
+            if told is None:
+                raise
+            raise told from error
         return cls(home, db)
 
     @staticmethod
     def remove_new(home: Path) -> None:
-        """Take away the empty store that ``open`` has just made: nothing could be put into it."""
-        for name in ("titans.db", "titans.db-wal", "titans.db-shm", ".lock"):
-            (home / name).unlink(missing_ok=True)
-        if home.exists() and not any(home.iterdir()):
-            home.rmdir()
+        """Take away the store that ``open`` has just made, if no process has put anything into it or is about to.
+
+        An empty store does no harm: one that cannot be taken away stays.
+        """
+        with suppress(TitansError, OSError, sqlite3.Error):
+            with Store.open(home) as store, store.locked(recover=False):
+                if store.db.table("snapshots").count or store.db.table("documents").count:
+                    return
+                store.close()
+                for name in ("cache", "shards"):  # of an import that failed halfway
+                    shutil.rmtree(home / name, ignore_errors=True)
+                for name in ("titans.db", "titans.db-wal", "titans.db-shm", HOLDER, LOCK):
+                    (home / name).unlink(missing_ok=True)
+            if not any(home.iterdir()):
+                home.rmdir()
 
     def close(self) -> None:
         self.db.close()
@@ -121,21 +151,34 @@ class Store:
     def __enter__(self) -> "Store":
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        name_store(error, self.home)
         self.close()
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Hold the store for writing. Raises LockedError when another process does."""
-        lock = FileLock(self.home / ".lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout as error:
-            raise LockedError(f"Another titans is writing to {self.home}. Wait until it has finished.") from error
-        try:
+    def locked(self, recover: bool = True) -> Iterator[None]:
+        """Hold the store for writing, and finish first what a killed process had begun. Raises LockedError when another process writes."""
+        with hold_lock(self.home):
+            if not (self.home / "titans.db").exists():
+                raise LockedError(f"Another titans has just taken away {self.home}. Run the same command again.")
+            if recover:
+                self.recover()
             yield
-        finally:
-            lock.release()
+
+    def recover(self) -> None:
+        """Finish what a killed process had begun to take away, and take away what it had not finished writing."""
+        if self.db.table("shards").count_where(UNUSED):
+            self.erase()
+        for part in (self.home / "shards").glob("*/.*.part"):
+            part.unlink(missing_ok=True)
+        head = self.head()
+        self.drop_indexes(head.digest if head else None)
+
+    def drop_indexes(self, keep: str | None, unfinished: bool = True) -> None:
+        """Take away all indexes but that named ``keep``; ``unfinished``: also those that other processes are building."""
+        for folder in (self.home / "cache").glob("*"):
+            if folder.name != keep and (unfinished or not folder.name.startswith(".")):
+                remove_folder(folder)
 
     # documents
 
@@ -192,6 +235,12 @@ class Store:
         for row in self.db.table("snapshots").rows_where("name = ?", [name]):
             return Snapshot(**row)
         raise UsageError(f"There is no snapshot {name!r}. See them with: titans snapshot list")
+
+    def current(self, snapshot: Snapshot) -> Snapshot:
+        """``snapshot`` as it is now; the head, if it was deleted meanwhile."""
+        for row in self.db.table("snapshots").rows_where("id = ?", [snapshot.id]):
+            return Snapshot(**row)
+        return self.require_head()
 
     def head(self) -> Snapshot | None:
         """The snapshot that questions are answered from."""
@@ -254,7 +303,8 @@ class Store:
             raise UsageError(f"{snapshot.name!r} is what questions are answered from. Restore another snapshot first.")
         with self.db.atomic():
             self.remove_snapshot(snapshot)
-        return self.collect()
+            self.drop_documents()
+        return self.erase()
 
     def remove_snapshot(self, snapshot: Snapshot) -> None:
         parent = "select parent from snapshots where id = :id"
@@ -277,7 +327,8 @@ class Store:
             else:
                 self.take_out(documents, self.snapshots())
             self.remove_failures(document.path for document in documents)
-        return self.holders(documents), self.collect()
+            self.drop_documents()
+        return self.holders(documents), self.erase()
 
     def take_out(self, documents: Iterable[StoredDocument], snapshots: Iterable[Snapshot]) -> None:
         """Let ``snapshots`` hold ``documents`` no more."""
@@ -291,25 +342,37 @@ class Store:
                 self.db.table("snapshots").update(snapshot.id, {"digest": digest_of(left, snapshot.fingerprint)})
 
     def collect(self) -> int:
-        """Delete documents that no snapshot holds, and shards that no document needs, without a trace; returns the bytes freed."""
+        """Delete documents that no snapshot holds, and shards that no document needs; returns the bytes freed."""
         with self.db.atomic():
-            self.db.table("documents").delete_where("id not in (select document from snapshot_documents)")
-            unused = list(self.db.table("shards").rows_where("sha256 not in (select shard from documents)"))
-            self.db.table("shards").delete_where("sha256 not in (select shard from documents)")
+            self.drop_documents()
+        return self.erase()
+
+    def drop_documents(self) -> None:
+        """Delete documents that no snapshot holds. Their shards' rows stay until ``erase`` has deleted the files."""
+        self.db.table("documents").delete_where("id not in (select document from snapshot_documents)")
+        self.db.table("answers").delete_where("path not in (select path from documents)")
+
+    def erase(self) -> int:
+        """Delete shards that no document needs, without a trace; returns the bytes freed.
+
+        A row goes after its file: when a kill comes between, ``recover`` finds it and goes on.
+        """
+        unused = list(self.db.table("shards").rows_where(UNUSED))
         for row in unused:
             shard_path(self.home, row["sha256"]).unlink(missing_ok=True)
+        self.db.table("shards").delete_where(UNUSED)
         self.db.execute("vacuum")
         self.db.execute("pragma wal_checkpoint(truncate)")
         return sum(row["bytes"] for row in unused)
 
     def orphans(self) -> list[Path]:
-        """Files below ``shards`` that the index does not know: what a killed ingest left."""
-        known = {shard_path(self.home, row["sha256"]) for row in self.db.table("shards").rows}
+        """Files below ``shards`` that no document needs: what a killed process left."""
+        known = {shard_path(self.home, digest) for digest in self.shards()}
         return sorted(path for path in (self.home / "shards").rglob("*") if path.is_file() and path not in known)
 
     def shards(self) -> dict[str, int]:
-        """Bytes of each shard."""
-        return {row["sha256"]: row["bytes"] for row in self.db.table("shards").rows}
+        """Bytes of each shard that a document needs."""
+        return {row["sha256"]: row["bytes"] for row in self.db.table("shards").rows_where(f"not ({UNUSED})")}
 
     def broken_rows(self) -> list[str]:
         """What SQLite finds wrong with the index, a line each."""

@@ -2,8 +2,10 @@
 
 import math
 import re
+import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -26,6 +28,7 @@ from model import (
     select,
     sentence_texts,
 )  # fmt: skip
+from titans_cli.errors import TitansError
 from titans_cli.models import Models
 from titans_cli.store import MemoryIndex, Store, StoredMemories, open_index
 
@@ -105,6 +108,7 @@ class Assistant:
     """Answers questions from the head of one store; loads models and gists once."""
 
     def __init__(self, home: Path, models: Models):
+        self.home = home
         self.models = models
         with Store.open(home) as store:
             self.snapshot = store.require_head(models.fingerprint)
@@ -196,9 +200,15 @@ class Assistant:
         elapsed = int((time.monotonic() - begun) * 1000)
         if not said or confidence < least:
             return Answer(question, None, True, 1 - confidence, (), elapsed, signs)
+        self.count_answer({self.index.documents[self.index.document_of(run.first)].path for run, _ in said})
         text = ", ".join(dict.fromkeys(answer_text(run.text, reading) for run, reading in said))
         shown = tuple(dict.fromkeys(evidence(run, reading) for run, reading in said))
         return Answer(question, text, False, confidence, shown, elapsed, signs)
+
+    def count_answer(self, paths: Iterable[str]) -> None:
+        """Note that these documents are of use, for when the memory is full; not while another process writes."""
+        with suppress(TitansError, sqlite3.Error), Store.open(self.home, patience=0) as store:
+            store.count_answer(paths)
 
     def signs(self, readings: Sequence[Reading], awake: "Awake", run: Recitation, reading: Reading) -> Signs:
         """What tells how sure the best answer is; ``reading`` is it, located in ``run``."""

@@ -102,7 +102,7 @@ class Pruned:
 
 def prune(home: Path, keep: int = KEEP, dry_run: bool = False) -> Pruned:
     """Delete automatic snapshots but the newest ``keep`` and the head, files that a killed run left, and old indexes."""
-    with Store.open(home) as store, store.locked():
+    with Store.open(home) as store, store.locked(recover=False):  # it does all of that, and counts it
         head = store.require_head()
         automatic = [s for s in store.snapshots() if is_automatic(s.name) and s.id != head.id]
         going = automatic[: max(0, len(automatic) - keep)]
