@@ -58,6 +58,15 @@ DTYPES = {
     "gist_scales": torch.float16,
     "gist_words": torch.int64,
 }
+NAMES = {
+    torch.uint8: "U8",
+    torch.int8: "I8",
+    torch.int16: "I16",
+    torch.int32: "I32",
+    torch.int64: "I64",
+    torch.float16: "F16",
+}
+"""What safetensors calls the types."""
 
 
 @dataclass(frozen=True)
@@ -170,7 +179,7 @@ def parse_shard(data: bytes, name: str) -> Shard:
     """Check every tensor's name, type, shape and range. Raises DamagedError."""
     try:
         tensors = load(data)
-    except (SafetensorError, ValueError, KeyError) as error:  # a type that torch does not have is a KeyError
+    except (SafetensorError, ValueError) as error:
         raise DamagedError(f"{name} is not a shard ({error}).") from error
     if {key: t.dtype for key, t in tensors.items()} != DTYPES:
         raise DamagedError(f"{name} does not hold a shard's tensors.")
@@ -245,8 +254,16 @@ def check_header(data: bytes, name: str, fingerprint: str) -> None:
             raise TooNewError(f"{name} was written by a newer titans. Upgrade: pip install --upgrade titans")
         if (version, writer) != (str(FORMAT), fingerprint):
             raise ValueError("other model weights wrote it")
-        known = {"dtype", "shape", "data_offsets"}
-        if header.keys() != DTYPES.keys() or any(not isinstance(entry, dict) or entry.keys() != known for entry in header.values()):
+        if header.keys() != DTYPES.keys() or not all(is_entry(entry, NAMES[DTYPES[key]]) for key, entry in header.items()):
             raise ValueError("it does not hold a shard's tensors")
     except ValueError as error:
         raise DamagedError(f"{name} is not a shard ({error}).") from error
+
+
+def is_entry(entry: object, dtype: str) -> bool:
+    """Whether a header's entry for a tensor of that type is well formed; whether it fits the data, safetensors finds out."""
+    if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"} or entry["dtype"] != dtype:
+        return False
+    return all(
+        isinstance(of, list) and all(type(n) is int and 0 <= n < 2**63 for n in of) for of in (entry["shape"], entry["data_offsets"])
+    )
