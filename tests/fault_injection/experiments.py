@@ -2,9 +2,9 @@
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from lab import FAULTS, KILLS, Ended, Fault
+from lab import COUNT, FAULTS, KILLS, Ended, Fault
 from operations import Operation, Workshop
 
 __all__ = ["Tally", "inject", "kill"]
@@ -51,17 +51,15 @@ def inject(workshop: Workshop, operation: Operation, step: int = 1, faults: Sequ
     for fault in faults:
         tally = Tally(operation.name, fault.name)
         result.append(tally)
-        at, calls = first, first
-        while at <= calls:
+        calls = workshop.run(operation, replace(fault, action=COUNT)).calls
+        for at in range(first, calls + 1, step):
             ended = workshop.run(operation, fault, at)
-            calls = max(calls, ended.calls)
             name = f"{fault.name}, {at}"
             tally.finished += ended.code == operation.code
             told = complaint(ended)
             if ended.code != operation.code and told:
                 tally.wrong.append(f"{name}: {told}")
             judge(workshop, operation, tally, name)
-            at += step
     return result
 
 

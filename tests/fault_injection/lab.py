@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["FAULTS", "KILLS", "Ended", "Fault", "compile_shim", "enter", "fork"]
+__all__ = ["COUNT", "FAULTS", "KILLS", "Ended", "Fault", "compile_shim", "enter", "fork"]
 
 WRITE, SYNC, RENAME, UNLINK, MAKE = 1, 2, 4, 8, 16  # as in faults.c
 EVERY = WRITE | SYNC | RENAME | UNLINK | MAKE
