@@ -17,8 +17,8 @@ __all__ = ["assemble", "read_document", "read_pages"]
 
 
 ZIP = b"PK\x03\x04"
-EPUB = b"mimetypeapplication/epub+zip"
-"""What an e-book's first member is, whose bytes begin after 30 that describe it."""
+EPUB = b"mimetype"
+"""The name of an e-book's first member, which stands behind 30 bytes."""
 
 
 def begins_as_epub(data: bytes) -> bool:
