@@ -43,7 +43,7 @@ def epub(chapters, spine=None, **more):
         f"<spine>{references}</spine></opf:package>"
     )
     page = "<html><head><title>The Book</title></head><body>{}</body></html>"
-    files = {f"OEBPS/text/{name}.xhtml": page.format(body) for name, body in chapters.items()}
+    files = {f"OEBPS/text/{name}.xhtml": page.format(body) if isinstance(body, str) else body for name, body in chapters.items()}
     return zipped({"mimetype": "application/epub+zip", "META-INF/container.xml": CONTAINER, "OEBPS/book.opf": opf} | files | more)
 
 
@@ -73,6 +73,11 @@ def test_a_word_document_is_read(tmp_path):
 def test_a_book_is_read_in_the_order_of_its_spine(tmp_path):
     chapters = {"nav": "<nav><a href='b.xhtml'>2</a></nav>", "b": "<p>Second.</p>", "a": "<h1>One</h1><p>First.</p>", "c": "<p>Hidden.</p>"}
     assert read(tmp_path, "a.epub", epub(chapters, ["nav", "a", "b", "a"])) == ["The Book\n\nA. Writer", "One\n\nFirst.", "Second."]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_chapters_may_be_in_any_encoding(tmp_path, encoding):
+    assert read(tmp_path, "a.epub", epub({"a": "<p>Größe</p>".encode(encoding)}))[-1] == "Größe"
 
 
 def test_kinds_are_told_by_their_bytes_too(tmp_path):
