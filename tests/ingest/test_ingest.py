@@ -158,12 +158,13 @@ def test_linked_folders_are_read_once(tmp_path):
     assert names(tmp_path / "in") == (["first/a.txt"], [])
 
 
-@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="whoever runs this may read everything")
 def test_folders_and_files_that_cannot_be_read_are_told(tmp_path):
     (tmp_path / "locked").mkdir()
     (tmp_path / "a.txt").write_text("x")
     (tmp_path / "locked").chmod(0)
     (tmp_path / "a.txt").chmod(0)
+    if os.access(tmp_path / "a.txt", os.R_OK):
+        pytest.skip("whoever runs this may read everything")
     try:
         sources, problems = find_sources([tmp_path])
         assert [problem.path.name for problem in problems] == ["locked"] and "permissions" in problems[0].reason
