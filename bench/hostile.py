@@ -6,7 +6,6 @@ python bench/hostile.py --pdf FOLDER [--pypdf-sdist FILE.tar.gz] --work FOLDER [
 import argparse
 import multiprocessing
 import random
-import resource
 import shutil
 import subprocess
 import sys
@@ -17,11 +16,11 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from hostile_files import cut_and_flipped, make_all
+from hostile_files import GROUPS, cut_and_flipped, make_all
 
 from ingest import Document, Extractor, Limits, Options, Source, SourceError, find_sources
 
-LIMITS = Limits(bytes=400_000_000, pages=5_000, characters=20_000_000, page_seconds=10, file_seconds=60, memory=1_000_000_000)
+LIMITS = Limits(bytes=200_000_000, pages=5_000, characters=20_000_000, page_seconds=10, file_seconds=60, memory=1_000_000_000)
 SLACK = 15.0
 """Seconds beyond the limit for a file: for the last kill, and for putting together what was read."""
 KINDS = ["whole", "in part", "encrypted", "corrupt", "limit", "timeout", "no text", "empty", "not text", "unreadable", "missing", "lost"]
@@ -53,68 +52,64 @@ def collect(arguments: argparse.Namespace) -> dict[str, list[Path]]:
         groups[group] = [work / group / name for name in files]
         for path, data in zip(groups[group], files.values(), strict=True):
             path.write_bytes(data)
-    groups |= make_all(work / "made", arguments.seed)
+    groups |= make_all(work / "made", arguments.seed, arguments.only or GROUPS)
     return {group: paths for group, paths in groups.items() if not arguments.only or group in arguments.only}
 
 
 class Peak(threading.Thread):
-    """Watches the memory of this process's children until it is stopped."""
+    """Watches the memory of this process and its children until it is stopped."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
-        self.mib = 0.0
+        self.here = self.children = 0.0  # MiB
         self.stopped = threading.Event()
+        Path("/proc/self/clear_refs").write_text("5")  # forget what making the files took
 
     def run(self) -> None:
         while not self.stopped.wait(0.1):
-            for child in multiprocessing.active_children():
-                try:
-                    status = Path(f"/proc/{child.pid}/status").read_text()
-                except OSError:
-                    continue
-                marks = [int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmHWM")]
-                self.mib = max([self.mib, *marks])
+            self.here = most("self")
+            self.children = max([self.children, *(most(str(child.pid)) for child in multiprocessing.active_children())])
 
 
-def outcome(result: object) -> str:
-    if isinstance(result, Document):
-        return "in part" if result.failed_pages else "whole"
-    return result.kind if isinstance(result, SourceError) else "lost"
+def most(process: str) -> float:
+    """The most memory that a process has had, in MiB; 0 when it has ended."""
+    try:
+        status = Path(f"/proc/{process}/status").read_text()
+    except OSError:
+        return 0.0
+    return max((int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmHWM")), default=0.0)
 
 
-def read(extractor: Extractor, source: Source) -> tuple[Source, object, float]:
-    """What became of a file, and its seconds."""
+def read(extractor: Extractor, source: Source) -> tuple[str, str, float]:
+    """What became of a file, why, and its seconds."""
     begun = time.monotonic()
     try:
         result: object = extractor.extract(source)
     except Exception as error:  # the very thing that must not happen
         result = error
     seconds = time.monotonic() - begun
-    return source, "hung" if seconds > LIMITS.file_seconds + SLACK else result, seconds
+    if seconds > LIMITS.file_seconds + SLACK:
+        return "lost", "took too long", seconds
+    if isinstance(result, Document):
+        return ("in part", str(result.failed_pages[0]), seconds) if result.failed_pages else ("whole", "", seconds)
+    return (result.kind, result.reason, seconds) if isinstance(result, SourceError) else ("lost", repr(result), seconds)
 
 
 def run(group: str, paths: list[Path], workers: int, told: list[dict]) -> dict:
     """Read a group's files. Its row of the table; what became of each file is added to ``told``."""
-    sources, problems = [], []
+    sources: list[Source] = []
+    outcomes: list[tuple[str, str, str, float]] = []
     for path in paths:
         found, wrong = find_sources([path])
         sources += found
-        problems += wrong
+        outcomes += [(problem.path.name, problem.kind, problem.reason, 0.0) for problem in wrong]
         if not found and not wrong:
-            told.append({"group": group, "file": repr(path.name), "outcome": "lost", "why": "not found", "seconds": 0.0})
+            outcomes.append((path.name, "lost", "was not found", 0.0))
     with Extractor(Options(limits=LIMITS), workers) as extractor, ThreadPoolExecutor(workers) as pool:
-        results = list(pool.map(lambda source: read(extractor, source), sources))
-    for problem in problems:
-        told.append({"group": group, "file": repr(problem.path.name), "outcome": problem.kind, "why": problem.reason, "seconds": 0.0})
-    for source, result, seconds in results:
-        failed = result.failed_pages[0] if isinstance(result, Document) and result.failed_pages else ""
-        why = failed if isinstance(result, Document) else getattr(result, "reason", repr(result))
-        told.append(
-            {"group": group, "file": repr(source.path.name), "outcome": outcome(result), "why": str(why), "seconds": round(seconds, 2)}
-        )
-    mine = [one for one in told if one["group"] == group]
-    counts = Counter(one["outcome"] for one in mine)
-    return {"group": group, "files": len(mine), **{kind: counts[kind] for kind in KINDS}, "slowest s": max(one["seconds"] for one in mine)}
+        outcomes += pool.map(lambda source: (source.path.name, *read(extractor, source)), sources)
+    told += [{"group": group, "file": repr(n), "outcome": what, "why": why, "seconds": round(took, 2)} for n, what, why, took in outcomes]
+    counts = Counter(what for _, what, _, _ in outcomes)
+    return {"group": group, "files": len(outcomes), **{kind: counts[kind] for kind in KINDS}, "slowest s": max(o[3] for o in outcomes)}
 
 
 def main() -> None:
@@ -145,8 +140,8 @@ def main() -> None:
         rows,
         limits=str(LIMITS),
         seconds=round(seconds, 1),
-        peak_MiB_of_a_reader=round(peak.mib),
-        peak_MiB_here=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        peak_MiB_of_a_reader=round(peak.children),
+        peak_MiB_here=round(peak.here),
         slowest="; ".join(f"{one['file']} {one['seconds']} s {one['outcome']}" for one in slow),
         files=told,
     )

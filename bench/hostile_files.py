@@ -8,13 +8,15 @@ import struct
 import sys
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from pathlib import Path
 
 from pypdf import PdfReader, PdfWriter
 
-__all__ = ["cut_and_flipped", "make_all"]
+__all__ = ["GROUPS", "cut_and_flipped", "make_all"]
 
+GROUPS = ("strange PDFs", "text", "HTML", "docx, epub, zip", "names, no files")
+STRANGE_NAMES = GROUPS[-1]
 M = 1_000_000
 PAGE = b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 600 800]/Contents 4 0 R/Resources<</Font<</F 5 0 R>>%s>>>>"
 FONT = b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica%s>>"
@@ -77,10 +79,10 @@ def pdfs(rng: random.Random) -> dict[str, Callable[[], bytes]]:
         b"<</Type/XObject/Subtype/Form/BBox[0 0 9 9]/Resources<</XObject<</X 6 0 R/Y 6 0 R>>>>/Length 12>>stream\n/X Do /Y Do \nendstream"
     )
     everything = b"1 begincodespacerange <0000> <FFFF> endcodespacerange 1 beginbfrange <00000000> <FFFFFFFF> <0041> endbfrange"
-    return {
-        "bomb": lambda: one_page(packed(b"\0" * 500 * M, 2), twice),
+    made: dict[str, Callable[[], bytes]] = {
+        "bomb": lambda: one_page(packed(b"\0" * 450 * M, 2), twice),
         "bomb of text": lambda: one_page(packed(HELLO * (2 * M), 1), flate),
-        "bomb of bombs": lambda: one_page(packed(b" " * 900 * M, 3), b"/Filter[/FlateDecode/FlateDecode/FlateDecode]"),
+        "bomb of bombs": lambda: one_page(packed(b" " * 450 * M, 3), b"/Filter[/FlateDecode/FlateDecode/FlateDecode]"),
         "run lengths": lambda: one_page(b"\x81 " * 4 * M + b"\x80", b"/Filter/RunLengthDecode"),
         "predictor": lambda: one_page(packed(HELLO, 1), flate + b"/DecodeParms<</Predictor 12/Columns 2147483647>>"),
         "many filters": lambda: one_page(HELLO, b"/Filter[" + b"/ASCIIHexDecode" * 50_000 + b"]"),
@@ -122,6 +124,7 @@ def pdfs(rng: random.Random) -> dict[str, Callable[[], bytes]]:
         "old password": lambda: locked("secret", "RC4-40"),
         "no password needed": lambda: locked("", "AES-128"),
     }
+    return {f"{name}.pdf": make for name, make in made.items()}
 
 
 def texts(rng: random.Random) -> dict[str, Callable[[], bytes]]:
@@ -172,7 +175,7 @@ def texts(rng: random.Random) -> dict[str, Callable[[], bytes]]:
 
 
 def pages(rng: random.Random) -> dict[str, Callable[[], bytes]]:
-    return {
+    made: dict[str, Callable[[], bytes]] = {
         "nested": lambda: b"<div>" * 100_000 + b"deep text",
         "nested and closed": lambda: b"<div>" * 100_000 + b"deep text" + b"</div>" * 100_000,
         "flat": lambda: b"<p>some text</p>" * 100_000,
@@ -213,6 +216,7 @@ def pages(rng: random.Random) -> dict[str, Callable[[], bytes]]:
         "wrong encoding": lambda: "<meta charset=utf-8><p>Größe und Füße</p>".encode("latin-1"),
         "wide": lambda: "<p>Größe und Füße</p>".encode("utf-16"),
     }
+    return {f"{name}.html": make for name, make in made.items()}
 
 
 def zipped(members: dict[str, str | bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
@@ -246,11 +250,11 @@ def archives(rng: random.Random) -> dict[str, Callable[[], bytes]]:
     files: dict[str, Callable[[], bytes]] = {
         "good.docx": docx,
         "good.epub": lambda: epub(one),
-        "bomb of spaces.docx": lambda: docx(b" " * 900 * M),
+        "bomb of spaces.docx": lambda: docx(b" " * 450 * M),
         "bomb of text.docx": lambda: docx(paragraph * 10 * M),
         "bomb of one word.docx": lambda: docx(b"<w:p><w:r><w:t>" + b"a" * 300 * M + b"</w:t></w:r></w:p>"),
         "bomb of names.docx": lambda: docx(b"<" + b"a" * 300 * M + b"/>"),
-        "bomb in bzip2.docx": lambda: docx(b" " * 900 * M, method=zipfile.ZIP_BZIP2),
+        "bomb in bzip2.docx": lambda: docx(b" " * 450 * M, method=zipfile.ZIP_BZIP2),
         "bomb in lzma.docx": lambda: docx(b" " * 300 * M, method=zipfile.ZIP_LZMA),
         "nested.docx": lambda: docx(b"<w:p>" * 200_000 + b"</w:p>" * 200_000),
         "tables.docx": lambda: docx(b"<w:tbl><w:tr><w:tc>" * 20_000 + paragraph + b"</w:tc></w:tr></w:tbl>" * 20_000),
@@ -269,7 +273,7 @@ def archives(rng: random.Random) -> dict[str, Callable[[], bytes]]:
         "with password.docx": lambda: old + "EncryptedPackage".encode("utf-16-le"),
         "old.doc": lambda: old,
         "rich.doc": lambda: b"{\\rtf1 text}",
-        "bomb.epub": lambda: epub({"a.xhtml": b" " * 900 * M}),
+        "bomb.epub": lambda: epub({"a.xhtml": b" " * 450 * M}),
         "bomb of tags.epub": lambda: epub({"a.xhtml": b"<p>text</p>" * 3 * M}),
         "many chapters.epub": lambda: epub({f"{n}.xhtml": "<p>Some text of a chapter.</p>" for n in range(5_000)}),
         "one chapter many times.epub": lambda: epub(one, repeat=50_000),
@@ -316,9 +320,8 @@ def cut_and_flipped(rng: random.Random, originals: list[Path], each: int) -> dic
         groups["cut short"][f"{n}.pdf"] = data[: rng.randrange(len(data))]
         groups["bits flipped"][f"{n}.pdf"] = flipped(rng, data, 2 ** rng.randrange(10))
         start = rng.randrange(len(data))
-        groups["overwritten"][f"{n}.pdf"] = (
-            data[:start] + rng.randbytes(min(len(data) - start, rng.randrange(1, 20_000))) + data[start + 20_000 :]
-        )
+        noise = rng.randbytes(rng.randrange(1, 20_000))
+        groups["overwritten"][f"{n}.pdf"] = data[:start] + noise + data[start + len(noise) :]
     return groups
 
 
@@ -351,20 +354,18 @@ def names(folder: Path) -> list[Path]:
     return [*made, *(folder / name for name in ("pipe.txt", "folder.pdf", "loop", "device.txt", "locked.txt", "missing.txt"))]
 
 
-def make_all(folder: Path, seed: int) -> dict[str, list[Path]]:
-    """Write all files that need no real ones into ``folder``; their paths by group."""
-    rng = random.Random(seed)
-    made = {
-        "strange PDFs": {f"{name}.pdf": make for name, make in pdfs(rng).items()},
-        "text": texts(rng),
-        "HTML": {f"{name}.html": make for name, make in pages(rng).items()},
-        "docx, epub, zip": archives(rng),
-    }
+def make_all(folder: Path, seed: int, wanted: Container[str]) -> dict[str, list[Path]]:
+    """Write the files of the ``wanted`` groups, which need no real ones, into ``folder``; their paths by group."""
+    kinds = {"strange PDFs": pdfs, "text": texts, "HTML": pages, "docx, epub, zip": archives}
     paths: dict[str, list[Path]] = {}
-    for group, files in made.items():
-        (folder / group).mkdir(parents=True)
-        paths[group] = [folder / group / name for name in files]
-        for path, make in zip(paths[group], files.values(), strict=True):
-            path.write_bytes(make())
-    (folder / "names").mkdir()
-    return paths | {"names, no files": names(folder / "names")}
+    for group, kind in kinds.items():
+        if group in wanted:
+            (folder / group).mkdir(parents=True)
+            files = kind(random.Random(f"{seed} {group}"))
+            paths[group] = [folder / group / name for name in files]
+            for path, make in zip(paths[group], files.values(), strict=True):
+                path.write_bytes(make())
+    if STRANGE_NAMES in wanted:
+        (folder / STRANGE_NAMES).mkdir(parents=True)
+        paths[STRANGE_NAMES] = names(folder / STRANGE_NAMES)
+    return paths

@@ -126,7 +126,7 @@ def parse(archive: Archive, name: str, handler: Handler) -> None:
         parser.Parse(b"", True)
     except expat.ExpatError as error:
         raise archive.corrupt(f"part {name!r}: {error}") from error
-    except ValueError as error:  # an encoding that Python does not know
+    except (LookupError, ValueError) as error:  # an encoding that Python does not know
         raise archive.corrupt(f"part {name!r}: {error}") from error
 
 

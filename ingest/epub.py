@@ -7,6 +7,7 @@ from urllib.parse import unquote
 from ingest.archive import Archive, Element, beside
 from ingest.errors import SourceError
 from ingest.html import declared_text, html_text
+from ingest.text import decode
 from ingest.types import Limits
 
 __all__ = ["epub_chapters"]
@@ -32,7 +33,7 @@ def epub_chapters(path: Path, data: bytes, limits: Limits) -> Iterator[str]:
         if part in protected:
             raise SourceError(path, "is protected (DRM). Only a book without protection can be memorized.", "encrypted")
         markup = archive.read(part)
-        yield html_text(declared_text(markup) or markup.decode("utf-8-sig", "replace"), titled=False)
+        yield html_text(declared_text(markup) or decode(path, markup)[0], titled=False)
 
 
 def chapters(elements: list[Element], package: str) -> list[str]:

@@ -8,7 +8,7 @@ from ingest.epub import epub_chapters
 from ingest.errors import SourceError
 from ingest.html import declared_text, html_text
 from ingest.layout import laid_out
-from ingest.pdf import pdf_pages
+from ingest.pdf import describe, pdf_pages
 from ingest.sources import read_bytes
 from ingest.text import clean, decode
 from ingest.types import Document, Encoding, FailedPage, Found, Options, Page, Source, Start
@@ -17,8 +17,8 @@ __all__ = ["assemble", "read_document", "read_pages"]
 
 
 ZIP = b"PK\x03\x04"
-EPUB = b"mimetypeapplication/epub+zip"
-"""What an e-book's first member is, whose bytes begin after 30 that describe it."""
+EPUB = b"mimetype"
+"""The name of an e-book's first member, which stands behind 30 bytes."""
 
 
 def begins_as_epub(data: bytes) -> bool:
@@ -55,6 +55,16 @@ def read_pages(source: Source, data: bytes, options: Options, start: Start = Sta
 
 
 def pages_of(source: Source, data: bytes, options: Options, start: Start) -> Iterator[Found]:
+    """What is found in the file, whatever its size. Raises SourceError, also for what its library stumbles over."""
+    try:
+        yield from pages_by_kind(source, data, options, start)
+    except (SourceError, MemoryError):
+        raise
+    except Exception as error:
+        raise SourceError(source.path, f"is not readable ({describe(error)}).", "corrupt") from error
+
+
+def pages_by_kind(source: Source, data: bytes, options: Options, start: Start) -> Iterator[Found]:
     path, suffix = source.path, source.path.suffix.lower()
     if is_pdf(source, data):
         yield from pdf_pages(path, data, options, start.page, start.engine)

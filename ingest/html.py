@@ -1,6 +1,7 @@
 """Text of HTML pages, without scripts, styles and navigation."""
 
 import re
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
@@ -20,6 +21,7 @@ NEVER_TEXT = frozenset(
         "noscript",
         "template",
         "head",
+        "title",
         "svg",
         "iframe",
         "object",
@@ -122,7 +124,8 @@ def declared_text(data: bytes) -> str | None:
 def html_text(markup: str, titled: bool = True) -> str:
     """Readable text of ``markup``, a line for each block and for each row of a table; with ``titled`` its title comes first."""
     before, end, after = markup.rpartition("-->")
-    soup = BeautifulSoup(before + end + after.replace("<!--", ""), "html.parser")  # which takes quadratic time for unclosed comments
+    with warnings.catch_warnings(action="ignore"):  # XHTML is read as HTML, and short pages look like file names
+        soup = BeautifulSoup(before + end + after.replace("<!--", ""), "html.parser")  # which is slow with unclosed comments
     title = " ".join(soup.title.get_text(" ").split()) if soup.title and titled else ""
     survey = Survey()
     survey.look_at(soup)

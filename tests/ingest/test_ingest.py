@@ -1,5 +1,6 @@
 """Files to segments: nothing is lost, and what cannot be read says why."""
 
+import io
 import os
 import time
 from pathlib import Path
@@ -131,3 +132,98 @@ def test_folders_are_walked_in_order_without_hidden_and_unknown_files(tmp_path):
     sources, problems = find_sources([tmp_path, tmp_path / "b.txt", tmp_path / "missing"])
     assert [s.name for s in sources] == [f"{tmp_path.name}/{name}" for name in ("a.md", "b.txt", "sub/d.rst")]
     assert [p.reason for p in problems] == ["does not exist. Check the path."]
+
+
+def names(*paths, **patterns):
+    sources, problems = find_sources(paths, **patterns)
+    return sorted(source.name.partition("/")[2] for source in sources), [problem.kind for problem in problems]
+
+
+def test_links_that_loop_are_followed_once(tmp_path):
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "a" / "b" / "c.txt").write_text("x")
+    (tmp_path / "a" / "b" / "up").symlink_to(tmp_path / "a", target_is_directory=True)
+    (tmp_path / "self.txt").symlink_to(tmp_path / "self.txt")
+    (tmp_path / "gone.txt").symlink_to(tmp_path / "nowhere.txt")
+    assert names(tmp_path) == (["a/b/c.txt"], [])
+    assert names(tmp_path / "self.txt")[1] == ["missing"]
+
+
+def test_linked_folders_are_read_once(tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "a.txt").write_text("x")
+    (tmp_path / "in" / "first").symlink_to(tmp_path / "out")
+    (tmp_path / "in" / "second").symlink_to(tmp_path / "out")
+    assert names(tmp_path / "in") == (["first/a.txt"], [])
+
+
+def test_folders_and_files_that_cannot_be_read_are_told(tmp_path):
+    (tmp_path / "locked").mkdir()
+    (tmp_path / "a.txt").write_text("x")
+    (tmp_path / "locked").chmod(0)
+    (tmp_path / "a.txt").chmod(0)
+    if os.access(tmp_path / "a.txt", os.R_OK):
+        pytest.skip("whoever runs this may read everything")
+    try:
+        sources, problems = find_sources([tmp_path])
+        assert [problem.path.name for problem in problems] == ["locked"] and "permissions" in problems[0].reason
+        with pytest.raises(SourceError, match="permissions"):
+            read_document(*sources)
+    finally:
+        (tmp_path / "locked").chmod(0o700)
+
+
+def test_a_folder_that_cannot_be_listed_is_told(tmp_path, monkeypatch):
+    """As above, for those who may read everything."""
+    (tmp_path / "locked").mkdir()
+    (tmp_path / "a.txt").write_text("x")
+    scan = os.scandir
+
+    def refuse(path):
+        if Path(path).name == "locked":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    assert names(tmp_path) == (["a.txt"], ["unreadable"])
+
+
+PATTERNS = [
+    ({}, ["a.txt", "b.md", "sub/c.txt", "sub/deep/d.pdf", "sub/e.docx", "sub/f.epub"]),
+    ({"include": ["*.txt"]}, ["a.txt", "sub/c.txt"]),
+    ({"include": ["*.log"]}, ["sub/g.log"]),
+    ({"include": ["sub/*.txt"]}, ["sub/c.txt"]),
+    ({"exclude": ["*.txt", "deep"]}, ["b.md", "sub/e.docx", "sub/f.epub"]),
+    ({"exclude": ["sub"]}, ["a.txt", "b.md"]),
+    ({"exclude": ["sub/c.*"]}, ["a.txt", "b.md", "sub/deep/d.pdf", "sub/e.docx", "sub/f.epub"]),
+    ({"include": ["*.txt"], "exclude": ["a*"]}, ["sub/c.txt"]),
+]
+
+
+@pytest.mark.parametrize(("patterns", "found"), PATTERNS)
+def test_patterns_choose_files(tmp_path, patterns, found):
+    for name in ("a.txt", "b.md", "sub/c.txt", "sub/deep/d.pdf", "sub/e.docx", "sub/f.epub", "sub/g.log", ".hidden.txt", "sub/.git/h.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("x")
+    assert names(tmp_path, **patterns) == (found, [])
+
+
+def test_what_is_no_file_is_told(tmp_path):
+    os.mkfifo(tmp_path / "pipe.txt")
+    (tmp_path / "folder.pdf").mkdir()
+    (tmp_path / "folder.pdf" / "a.txt").write_text("x")
+    assert names(tmp_path) == (["folder.pdf/a.txt"], [])
+    assert names(tmp_path / "pipe.txt")[1] == ["unreadable"]
+
+
+def test_standard_input_is_read_once(monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"Some text.")))
+    sources, problems = find_sources([Path("-"), Path("-")])
+    assert [(source.name, source.data) for source in sources] == [("standard input", b"Some text.")] and not problems
+    assert read_document(sources[0]).pages == (Page(None, "Some text."),)
+
+
+def test_soft_hyphens_at_line_ends_join_words(tmp_path):
+    (tmp_path / "a.txt").write_text("An ex\u00adam\u00ad\nple with \ufb01sh.", encoding="utf-8")
+    assert read(tmp_path / "a.txt").pages[0].text == "An example with fish."

@@ -157,6 +157,28 @@ def test_pages_and_characters_are_limited():
         assert refused.value.kind == "limit"
 
 
+@pytest.mark.parametrize("order", ["6 exit", "6! exit"])
+def test_characters_are_limited_across_restarts(order):
+    """Pages have 15 to 20 characters: five of them and a sixth are too many, whoever reads them."""
+    options = replace(QUICK, limits=replace(QUICK.limits, characters=120))
+    (document,) = extract(strange(order), options=options, read=limited_reader)
+    assert 90 < sum(len(page.text) for page in document.pages) <= 120
+    assert document.failed_pages[-1][1].startswith("only 120 characters")
+
+
+def limited_reader(source, data, options, start):
+    """Like ``strange_reader``, and stops as ``read_pages`` does."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ingest.formats.pages_of", strange_reader)
+        yield from read_pages(source, data, options, start)
+
+
+def test_a_reader_that_stumbles_is_a_reason(tmp_path):
+    (tmp_path / "a.html").write_bytes(b"<![" * 9)
+    (error,) = extract(Source(tmp_path / "a.html", "a.html"), read=read_pages)
+    assert isinstance(error, SourceError) and error.kind == "corrupt" and "crashed" not in error.reason
+
+
 def test_pages_without_text_are_named():
     writer = PdfWriter()
     writer.add_page(PdfReader(SAMPLES / "bzip2-manual.pdf").pages[4])
