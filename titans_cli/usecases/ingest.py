@@ -91,17 +91,18 @@ def ingest(
         budget = agree_on_budget(store, request.budget)
         plan = make_plan(store, before, paths, sources, problems, models.fingerprint)
         tally = Tally(unchanged=len(plan.unchanged), left_out=len(plan.left_out), failed=list(plan.failed), gone=list(plan.gone))
-        done, replaced, interrupted = list(plan.unchanged), set(), False
+        done, interrupted = list(plan.unchanged), False
+        replaced: set[int] = set()  # documents of the head that do not stay
         try:
             for document, source in plan.moved:
                 done.append(again(store, document, source))
-                replaced.add(document.path)
+                replaced.add(document.id)
                 tally.moved += 1
             with learner_of(home, models, progress, request) as learner:
                 for stored in memorize_sources(store, models.fingerprint, plan, learner, progress, tally):
                     done.append(stored)  # one by one: Ctrl-C keeps them
             if request.prune_missing:
-                replaced |= {document.path for document in plan.gone}
+                replaced |= {document.id for document in plan.gone}
         except KeyboardInterrupt:
             interrupted = True
         mended = {failure.path for failure in store.failures() if not Path(failure.path).exists()}
@@ -109,8 +110,8 @@ def ingest(
         store.remove_failures(mended | tried - {str(source.path) for source in plan.left_out})
         for error in tally.failed:
             store.add_failure(str(error.path), error.reason, error.kind)
-        replaced |= {document.path for document in done}
-        documents = done + [document for document in before if document.path not in replaced]
+        here = {document.path for document in done}
+        documents = done + [document for document in before if document.path not in here and document.id not in replaced]
         if documents or head is not None:
             kept, tally.forgotten = keep_within(budget, store, documents)
             snapshot = store.add_snapshot(kept, models.fingerprint)
