@@ -32,7 +32,6 @@ class Killing(cluster.Actor):
 
 cluster.Actor = Killing
 if not shared:
-    cluster.keep_shard = cluster.keep_shard  # the driver's own
     cluster.Path.touch = lambda self, *a, **k: None  # no mark: actors see no shared folder
 nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
 nodes.add_node(num_cpus=1)

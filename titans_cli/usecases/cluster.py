@@ -7,6 +7,7 @@ writes the index, so an ingest can be interrupted and goes on like any other, an
 import logging
 import os
 import secrets
+import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +28,8 @@ __all__ = ["cluster_learner"]
 
 RESTARTS = 3
 """Times that an actor, or what it was doing, is begun again after its machine or process was lost."""
+
+CONNECTING_SECONDS = 5.0
 
 Outcome = tuple[Learned | SourceError, bytes | None]
 """What to record, and the shard where the actor could not put it into the store."""
@@ -68,6 +71,7 @@ def cluster_learner(home: Path, fingerprint: str, progress: Progress, request: "
     except ImportError as error:
         raise TitansError("Ray is not installed. Install it: pip install 'titans[ray]'") from error
     try:
+        knock(request.cluster)
         ray.init(address=request.cluster, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     except Exception as error:  # Ray raises nearly anything here
         raise TitansError(f"There is no Ray cluster at {request.cluster!r} ({str(error).splitlines()[0]}).") from error
@@ -79,6 +83,13 @@ def cluster_learner(home: Path, fingerprint: str, progress: Progress, request: "
     finally:
         ray.shutdown()
         mark.unlink(missing_ok=True)
+
+
+def knock(address: str | None) -> None:
+    """Raises OSError when nobody listens at HOST:PORT: Ray itself would go on trying for a long time."""
+    host, _, port = (address or "").removeprefix("ray://").rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host, int(port)), CONNECTING_SECONDS).close()
 
 
 class Cluster:
