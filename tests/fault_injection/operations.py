@@ -16,6 +16,7 @@ from titans_cli.app import app
 from titans_cli.models import Models
 from titans_cli.store import Store, shard_path
 from titans_cli.usecases import ingest as ingest_module
+from titans_cli.usecases import memorize as memorize_module
 from titans_cli.usecases.care import check
 
 __all__ = ["OPERATIONS", "Operation", "Workshop"]
@@ -104,8 +105,8 @@ class Workshop:
         _ = self.models.fingerprint
         models_module.Models = lambda: self.models  # type: ignore[misc, assignment]
         ingest_module.Extractor = InProcess  # type: ignore[misc, assignment]
-        ingest_module.memorize = remembered(ingest_module.memorize)
-        ingest_module.sentence_gists = remembered(ingest_module.sentence_gists)
+        memorize_module.memorize = remembered(memorize_module.memorize)
+        memorize_module.sentence_gists = remembered(memorize_module.sentence_gists)
         self.make_stores()
         self.expected = {operation.name: self.undisturbed(operation) for operation in OPERATIONS}
 
@@ -233,8 +234,8 @@ def state_of(home: Path) -> dict:
     if not (home / "titans.db").exists():
         return {"head": None, "files": sorted(str(p) for p in home.rglob("*"))}
     with Store.open(home) as store:
-        # times stand in the names that restore gives
-        snapshots = [[re.sub(r"(before-restore)-.*", r"\1", s.name), s.digest, len(store.documents(s))] for s in store.snapshots()]
+        # times stand in the names of what is kept before a change
+        snapshots = [[re.sub(r"(before-[a-z]+)-.*", r"\1", s.name), s.digest, len(store.documents(s))] for s in store.snapshots()]
         failures = [[failure.path, failure.kind] for failure in store.failures()]
         shards = store.shards()
     files = {}

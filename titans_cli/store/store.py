@@ -138,8 +138,10 @@ class Store:
                 if store.db.table("snapshots").count or store.db.table("documents").count:
                     return
                 store.close()
-                for name in ("cache", "shards"):  # of an import that failed halfway
-                    shutil.rmtree(home / name, ignore_errors=True)
+                shutil.rmtree(home / "cache", ignore_errors=True)
+                for folder in (*(home / "shards").glob("*"), home / "shards"):  # empty ones: others may be of a store that lost its index
+                    with suppress(OSError):
+                        folder.rmdir()
                 for name in ("titans.db", "titans.db-wal", "titans.db-shm", HOLDER, LOCK):
                     (home / name).unlink(missing_ok=True)
             if not any(home.iterdir()):
@@ -285,10 +287,10 @@ class Store:
     def keep_head(self, reason: str) -> Snapshot:
         """The snapshot by which what the head holds can be brought back once the head has changed.
 
-        It is the head itself when the user has named it, and a new one called ``before-reason-…`` otherwise.
+        It is the head itself when the user has named it or it is one of these, and a new one called ``before-reason-…`` otherwise.
         """
         head = self.require_head()
-        if not is_automatic(head.name):
+        if not head.name.startswith("auto-"):
             return head
         name = f"before-{reason}-{datetime.now():%Y%m%d-%H%M%S-%f}"
         return self.add_snapshot(self.documents(head), head.fingerprint, name)
