@@ -324,7 +324,7 @@ def copy_shards(home: Path, archives: Sequence[Archive], written: list[Path]) ->
                 written.append(path)
             write_atomically(path, data)
     except OSError as error:
-        raise TitansError(f"Cannot write to {home} ({error.strerror}). Nothing was imported.") from error
+        raise TitansError(f"Cannot write to {home} ({error.strerror}). Nothing was imported. Look at its disk and import again.") from error
 
 
 def shard_again(archive: Archive, digest: str) -> bytes:
