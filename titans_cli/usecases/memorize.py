@@ -22,7 +22,7 @@ from titans_cli.store import NewDocument, Shard, pack_shard
 
 __all__ = ["Learned", "Memorized", "Progress", "Unheard", "learn", "memorize_documents"]
 
-GROUP = 128
+GROUP = 32
 """Segments written at once. Every document's groups begin with it, so that its memories depend on it alone."""
 AHEAD = 2
 """Groups that wait, for each thread: bounds what is held in memory."""
