@@ -24,7 +24,7 @@ from titans_cli.usecases.ingest import ingest
 from titans_cli.usecases.memorize import Unheard
 
 PARTS = 10
-CHARACTERS_A_TOKEN = 3.7
+CHARACTERS_A_TOKEN = 4.0
 """Of the memorizer's tokens in mixed text, about; files are taken until there should be enough."""
 
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, fields
 import numpy as np
 import torch
 
-from titans_cli.store import NewDocument, Shard, ShardShape, Snapshot, Store, digest_of, shard_path, write_shard
+from titans_cli.store import NewDocument, Shard, ShardShape, Snapshot, Store, digest_of, keep_shard, pack_shard, shard_path
 from titans_cli.store.archive import encode_manifest, place_of
 from titans_cli.store.container import SEAL, Writer
 
@@ -46,11 +46,12 @@ def add_documents(store: Store, documents: list[tuple[str, str, int, int]]) -> S
     stored = {}
     for path, name, seed, pages in documents:
         shard = make_shard(seed, 1 + seed % 3, pages)
-        digest, size = write_shard(store.home, shard, SHAPE.fingerprint)
+        digest, data = pack_shard(shard, SHAPE.fingerprint)
+        keep_shard(store.home, digest, data)
         source = hashlib.sha256(f"{seed} {pages}".encode()).hexdigest()
         facts = source, 1000 + seed, pages or None, int(shard.sentences.sum()), shard.memories, SHAPE.fingerprint, digest
         new = NewDocument(path, name, *facts)
-        stored[place_of(new)] = store.find_same(new) or store.add_document(new, size)
+        stored[place_of(new)] = store.add_document(new, len(data))
     return store.add_snapshot(list(stored.values()), SHAPE.fingerprint)
 
 

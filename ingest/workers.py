@@ -155,8 +155,8 @@ class Extractor:
                 while True:
                     left = deadline - time.monotonic()
                     message = worker.receive(min(limits.page_seconds, left))
-                    if isinstance(message, Failure):
-                        raise SourceError(source.path, message.reason, message.kind)
+                    if isinstance(message, SourceError):
+                        raise message
                     if isinstance(message, Finished):
                         return assemble(source, message.sha256, message.size, found)
                     if isinstance(message, Found):
@@ -193,13 +193,6 @@ def behind(start: Start, found: Found) -> Start:
     return start
 
 
-class Failure:
-    """The worker's SourceError."""
-
-    def __init__(self, error: SourceError):
-        self.reason, self.kind = error.reason, error.kind
-
-
 class Finished:
     """The worker has sent all of a file."""
 
@@ -222,9 +215,9 @@ def serve(pipe: Connection, limits: Limits, read: Reader) -> None:
                     pipe.send(found)
                 pipe.send(Finished(data))
             except SourceError as error:
-                pipe.send(Failure(error))
+                pipe.send(error)
             except MemoryError:
-                pipe.send(Failure(SourceError(source.path, "takes more memory than is allowed.", "limit")))
+                pipe.send(SourceError(source.path, "takes more memory than is allowed.", "limit"))
             watch_over(0)
     except (EOFError, OSError):
         pass

@@ -42,6 +42,7 @@ __all__ = [
     "print_snapshots",
     "print_sources",
     "print_status",
+    "some",
 ]
 
 out = Console(highlight=False)
@@ -105,9 +106,14 @@ def print_continuation(continuation: Continuation) -> None:
     print_note(f"{where(continuation.document, continuation.page)}  {kind}")
 
 
+def some(items: Sequence[object], most: int = 5) -> str:
+    """The first of ``items``, with dots where there are more."""
+    return ", ".join(map(str, items[:most])) + (" …" if len(items) > most else "")
+
+
 def page_list(pages: Sequence[int]) -> str:
     """Numbers of pages, the first ten."""
-    return f"page{'s' * (len(pages) > 1)} {', '.join(map(str, pages[:10]))}{' …' if len(pages) > 10 else ''}"
+    return f"page{'s' * (len(pages) > 1)} {some(pages, 10)}"
 
 
 def print_ingest(result: IngestResult) -> None:
@@ -120,12 +126,12 @@ def print_ingest(result: IngestResult) -> None:
         for reason in dict.fromkeys(reason for _, reason in unread):
             print_note(f"{document}: {page_list([number for number, why in unread if why == reason])} not read: {reason}")
     if did.forgotten:
-        names = ", ".join(document.name for document in did.forgotten[:5]) + (" …" if len(did.forgotten) > 5 else "")
+        names = some([document.name for document in did.forgotten])
         print_note(f"Forgot {len(did.forgotten)} documents to keep within the budget ({names}); see titans status.")
     if did.left_out:
         print_note(f"{did.left_out} files passed over that were forgotten for want of room before. Allow more with --budget.")
     if did.gone:
-        names = ", ".join(document.name for document in did.gone[:5]) + (" …" if len(did.gone) > 5 else "")
+        names = some([document.name for document in did.gone])
         what = "taken out" if result.pruned else "still memorized; take them out with --prune-missing"
         print_note(f"{len(did.gone)} documents whose files are not there any more ({names}): {what}")
     if result.interrupted:

@@ -10,11 +10,10 @@ import pytest
 from titans_cli.store import Store
 
 RUN = """
-import json, os, sys, threading, time
+import json, os, sys
 from pathlib import Path
 from ray.cluster_utils import Cluster
 
-from ingest import Source
 from titans_cli.models import Models
 from titans_cli.usecases import cluster
 from titans_cli.usecases.ingest import Request, ingest

@@ -1,16 +1,20 @@
 """Memories that older weights wrote, carried over to the present ones."""
 
 import shutil
+from dataclasses import replace
 
 import pytest
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
+from ingest import Document, SourceError
 from model.weights_file import WEIGHTS
 from titans_cli.models import Models
-from titans_cli.store import Store, shard_path
+from titans_cli.store import Store, read_shard, shard_path
 from titans_cli.usecases.ingest import ingest
 from titans_cli.usecases.memorize import Unheard
+from titans_cli.usecases.migrate import recited_document
+from titans_cli.usecases.snapshots import import_from
 
 
 @pytest.fixture
@@ -52,10 +56,8 @@ def test_memories_are_carried_over_to_new_weights(titans, docs, old, tmp_path):
     assert "1702" in titans("ask", "When was the mill at Lund built?", "--min-confidence", "0").output
 
 
-def test_what_is_not_recited_any_more_is_told(titans, docs, old):
+def test_a_damaged_shard_is_told(titans, docs, old):
     result = ingest(titans.home, Models(old), [docs], Unheard())
-    tensors = load_file(old / "memorizer.safetensors")
-    assert tensors["class_bias"].abs().sum() > 0
     with Store.open(titans.home) as store:
         document = next(d for d in store.documents(result.snapshot) if d.name.endswith("ship.txt"))
         path = shard_path(titans.home, document.shard)
@@ -63,6 +65,28 @@ def test_what_is_not_recited_any_more_is_told(titans, docs, old):
     data[-1] ^= 1
     path.write_bytes(data)
     assert "damaged" in titans("migrate", "--weights", old, code=12).stderr
+
+
+def test_what_is_not_recited_any_more_is_told(copied):
+    models = Models()
+    with Store.open(copied.home) as store:
+        document = store.documents(store.require_head())[0]
+    shard = read_shard(copied.home, document.shard)
+    assert isinstance(recited_document(models, document, shard), Document)
+    told = recited_document(models, document, replace(shard, checksums=shard.checksums ^ 1))
+    assert isinstance(told, SourceError) and f"{shard.memories} of {shard.memories} memories" in told.reason
+
+
+def test_two_machines_files_of_one_path_are_both_carried_over(titans, docs, old, tmp_path):
+    models, other, export = Models(old), tmp_path / "other", tmp_path / "other.titans"
+    ingest(other, models, [docs], Unheard())
+    titans("export", export, "--home", other)
+    (docs / "ship.txt").write_text("The ship Aurora reached Cape Horn in 1872, with all her sailors.")
+    ingest(titans.home, models, [docs], Unheard())
+    import_from(titans.home, [export], models.shape, 10**9)
+    assert "3 documents" in titans("migrate", "--weights", old).stderr
+    with Store.open(titans.home) as store:
+        assert [d.name for d in store.documents(store.require_head())] == ["docs/mill.txt", "docs/ship.txt", "docs/ship.txt"]
 
 
 def test_other_weights_than_those_that_wrote_are_refused(titans, docs, old, tmp_path):

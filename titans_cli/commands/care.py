@@ -41,12 +41,12 @@ def prune(
 
     titans prune --dry-run
     """
-    from titans_cli.render import megabytes, print_note
+    from titans_cli.render import megabytes, print_note, some
     from titans_cli.settings import home_folder
     from titans_cli.usecases.care import prune as run
 
     done = run(home_folder(home), keep, dry_run)
-    names = f" ({', '.join(done.snapshots[:5])}{' …' if len(done.snapshots) > 5 else ''})" if done.snapshots else ""
+    names = f" ({some(done.snapshots)})" if done.snapshots else ""
     would = "Would delete" if dry_run else "Deleted"
     print_note(f"{would} {len(done.snapshots)} snapshots{names} and {done.files} files; {megabytes(done.freed)}.")
 

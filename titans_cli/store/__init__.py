@@ -2,7 +2,7 @@
 
 from titans_cli.store.archive import Archive, export_snapshot, import_archives, open_archives
 from titans_cli.store.index import MemoryIndex, StoredMemories, open_index
-from titans_cli.store.shards import Shard, ShardShape, keep_shard, pack_shard, read_shard, shard_path, shard_sizes, write_shard
+from titans_cli.store.shards import Shard, ShardShape, keep_shard, pack_shard, read_shard, shard_path, shard_sizes
 from titans_cli.store.store import Failure, NewDocument, Snapshot, Store, StoredDocument, digest_of, is_automatic
 
 __all__ = [
@@ -27,5 +27,4 @@ __all__ = [
     "read_shard",
     "shard_path",
     "shard_sizes",
-    "write_shard",
 ]

@@ -21,7 +21,7 @@ from typing import BinaryIO
 
 from titans_cli.errors import DamagedError, TitansError, TooNewError, UsageError
 from titans_cli.store.container import Member, Writer, is_sealed, member_at, read_member, read_members
-from titans_cli.store.files import sha256_of_file, write_atomically
+from titans_cli.store.files import sha256_of_file, whole_file, write_atomically
 from titans_cli.store.shards import ShardShape, shard_path, verify_shard
 from titans_cli.store.store import NewDocument, Snapshot, Store, digest_of
 
@@ -79,22 +79,16 @@ def export_snapshot(store: Store, snapshot: Snapshot, target: Path) -> int:
     table = encode_documents(documents)
     if len(documents) > MOST_DOCUMENTS or len(table) > LARGEST_TABLE:
         raise TitansError(f"One file cannot hold {len(documents):,} documents. Memorize some of them into another --home.")
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
-        with part.open("xb") as file:
+        with whole_file(target) as file:
             writer = Writer(file)
             writer.add("manifest.json", encode_manifest(snapshot.fingerprint, snapshot.digest, table))
             writer.add("documents.json", table)
             for digest in sorted({d.shard for d in documents}):
                 writer.add(shard_name(digest), whole_shard(store, digest))
             writer.finish()
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(target)
     except OSError as error:
         raise TitansError(f"Cannot write {target} ({error.strerror}). Choose another place.") from error
-    finally:
-        part.unlink(missing_ok=True)
     return target.stat().st_size
 
 
@@ -296,8 +290,7 @@ def import_archives(store: Store, archives: Sequence[Archive], fingerprint: str)
             for archive in archives:
                 for new in archive.documents:
                     if place_of(new) not in documents:
-                        found = store.find_same(new) or store.add_document(new, archive.shards[new.shard].size)
-                        documents[place_of(new)] = found
+                        documents[place_of(new)] = store.add_document(new, archive.shards[new.shard].size)
             if head is not None and len(documents) == known:
                 return head
             if head is not None:

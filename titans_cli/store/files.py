@@ -7,8 +7,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
-__all__ = ["make_folder", "naming", "part_of", "remove_folder", "sha256_of_file", "sync_folder", "write_atomically"]
+__all__ = ["make_folder", "naming", "part_of", "remove_folder", "sha256_of_file", "sync_folder", "whole_file", "write_atomically"]
 
 
 @contextmanager
@@ -46,13 +47,13 @@ def make_folder(folder: Path) -> None:
         sync_folder(folder.parent)
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write ``data`` to a temporary file, sync it, rename it to ``path`` and sync the folder."""
-    make_folder(path.parent)
+@contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """A temporary file to write to that, when all went well, is synced and becomes ``path``, and the folder is synced."""
     part = part_of(path)
     try:
-        with naming(path), part.open("wb") as file:
-            file.write(data)
+        with naming(path), part.open("xb") as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
@@ -61,6 +62,13 @@ def write_atomically(path: Path, data: bytes) -> None:
             part.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Let ``data`` be in the file ``path``, whose folder is made if need be."""
+    make_folder(path.parent)
+    with whole_file(path) as file:
+        file.write(data)
 
 
 def remove_folder(folder: Path) -> None:

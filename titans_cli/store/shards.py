@@ -41,7 +41,6 @@ __all__ = [
     "shard_path",
     "shard_sizes",
     "verify_shard",
-    "write_shard",
 ]
 
 FORMAT = 1
@@ -102,6 +101,11 @@ class Shard:
     def memories(self) -> int:
         return len(self.rows)
 
+    @property
+    def lengths(self) -> Tensor:
+        """Tokens of each memory, int64 [m]."""
+        return torch.zeros(self.memories, dtype=torch.int64).index_add_(0, self.owners.long(), self.sentences.long())
+
     @classmethod
     def join(cls, parts: "Sequence[Shard]") -> "Shard":
         """Consecutive parts of one document as one shard."""
@@ -129,13 +133,6 @@ def keep_shard(home: Path, digest: str, data: bytes) -> None:
     path = shard_path(home, digest)
     if not path.exists() or path.stat().st_size != len(data):
         write_atomically(path, data)
-
-
-def write_shard(home: Path, shard: Shard, fingerprint: str) -> tuple[str, int]:
-    """Store ``shard`` unless it is there already; returns its SHA-256 and size in bytes."""
-    digest, data = pack_shard(shard, fingerprint)
-    keep_shard(home, digest, data)
-    return digest, len(data)
 
 
 def read_shard(home: Path, digest: str) -> Shard:
@@ -220,8 +217,7 @@ def verify_shard(data: bytes, name: str, shape: ShardShape) -> Shard:
     rows = shard.rows
     if rows.min() < shape.least_rows or rows.max() > shape.most_rows or (rows % shape.rows_step).any():
         raise DamagedError(f"{name} holds memories of more or fewer rows than this model writes.")
-    tokens = torch.zeros(shard.memories, dtype=torch.int64).index_add_(0, shard.owners.long(), shard.sentences.long())
-    if tokens.max() > shape.segment:  # none has less than one: each owns a sentence, and each sentence has tokens
+    if shard.lengths.max() > shape.segment:  # none has less than one: each owns a sentence, and each sentence has tokens
         raise DamagedError(f"{name} holds memories of more tokens than this model writes.")
     lengths = shard.gists.float().norm(dim=1) * shard.gist_scales.float()
     if (shard.scales <= 0).any() or (shard.gist_scales <= 0).any() or (shard.gists == -128).any() or (lengths > LONGEST_GIST).any():
@@ -230,7 +226,7 @@ def verify_shard(data: bytes, name: str, shape: ShardShape) -> Shard:
 
 
 def check_header(data: bytes, name: str, fingerprint: str) -> None:
-    """Check that the header says what ``write_shard`` writes and nothing else. Raises DamagedError or TooNewError."""
+    """Check that the header says what ``pack_shard`` writes and nothing else. Raises DamagedError or TooNewError."""
     length = int.from_bytes(data[:8], "little")
     if len(data) < 8 or length > min(LONGEST_HEADER, len(data) - 8):
         raise DamagedError(f"{name} is not a shard (its header does not fit).")

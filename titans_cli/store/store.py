@@ -203,12 +203,14 @@ class Store:
         return (StoredDocument(**row) for row in self.db.table("documents").rows_where(where, values, order_by="name, path"))
 
     def add_document(self, document: NewDocument, shard_bytes: int) -> StoredDocument:
-        """Record a document whose shard has been written."""
-        with self.db.atomic():
-            self.db.table("shards").insert({"sha256": document.shard, "bytes": shard_bytes}, ignore=True)
-            self.db.table("documents").insert(asdict(document))
+        """Record a document whose shard has been written, unless it is recorded already."""
         stored = self.find_same(document)
-        assert stored is not None
+        if stored is None:
+            with self.db.atomic():
+                self.db.table("shards").insert({"sha256": document.shard, "bytes": shard_bytes}, ignore=True)
+                self.db.table("documents").insert(asdict(document))
+            stored = self.find_same(document)
+            assert stored is not None
         return stored
 
     def add_failure(self, path: str, reason: str, kind: str, source_sha256: str | None = None) -> None:

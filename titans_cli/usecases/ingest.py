@@ -214,7 +214,7 @@ def again(store: Store, twin: StoredDocument, source: Source) -> StoredDocument:
     facts = {**vars(twin), "path": str(source.path), "name": source.name}
     facts.pop("id")
     document = NewDocument(**facts)
-    return store.find_same(document) or store.add_document(document, 0)
+    return store.add_document(document, 0)
 
 
 def record(store: Store, learned: Learned, tally: Tally) -> StoredDocument:
@@ -229,4 +229,4 @@ def record(store: Store, learned: Learned, tally: Tally) -> StoredDocument:
         tally.unread_pages.append((new.name, learned.failed_pages))
     if learned.encoding not in (None, "utf-8", "ascii"):
         tally.encodings.append((new.name, str(learned.encoding)))
-    return store.find_same(new) or store.add_document(new, learned.shard_bytes)
+    return store.add_document(new, learned.shard_bytes)

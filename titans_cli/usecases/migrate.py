@@ -5,8 +5,6 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
-import torch
-
 from ingest import Document, Page, Source, SourceError
 from model import checksum, recite
 from titans_cli.errors import TooNewError
@@ -44,9 +42,13 @@ def migrate(home: Path, old: Models, new: Models, progress: Progress) -> Migrati
             raise TooNewError(
                 f"Other model weights wrote these memories ({head.fingerprint[:12]}) than are in {old.folder} ({old.fingerprint[:12]})."
             )
-        known = {d.path: d for d in store.documents(head)}
-        done = {d.path: store.find_document(d.path, d.name, d.source_sha256, new.fingerprint) for d in known.values()}
-        todo = [d for d in known.values() if done[d.path] is None]
+        done, todo = [], []
+        for document in store.documents(head):
+            written = store.find_document(document.path, document.name, document.source_sha256, new.fingerprint)
+            if written is None:
+                todo.append(document)
+            else:  # by a migration that was interrupted
+                done.append(written)
         progress.begin(len(todo), sum(d.source_bytes for d in todo))
         failed = []
         for before, outcome in zip(todo, memorize_documents(new, recited(home, old, todo), progress), strict=True):
@@ -56,10 +58,10 @@ def migrate(home: Path, old: Models, new: Models, progress: Progress) -> Migrati
             else:
                 learned, data = learn(outcome, new.fingerprint)
                 keep_shard(home, learned.document.shard, data)
-                done[before.path] = store.add_document(replace(learned.document, pages=before.pages), learned.shard_bytes)
+                done.append(store.add_document(replace(learned.document, pages=before.pages), learned.shard_bytes))
             progress.done(before.source_bytes)
         before_all = store.keep_head("migrate")
-        after = store.add_snapshot([d for d in done.values() if d is not None], new.fingerprint)
+        after = store.add_snapshot(list(dict.fromkeys(done)), new.fingerprint)
         open_index(store, after)
     return Migration(len(todo) - len(failed), tuple(failed), before_all, after)
 
@@ -87,7 +89,7 @@ def recited_document(models: Models, document: StoredDocument, shard: Shard) -> 
 def recite_shard(models: Models, shard: Shard) -> list[Sequence[int]]:
     """The tokens of each memory."""
     weights = shard.weights.split(shard.rows.long().tolist())
-    lengths = torch.zeros(shard.memories, dtype=torch.long).index_add_(0, shard.owners.long(), shard.sentences.long()).tolist()
+    lengths = shard.lengths.tolist()
     rows: list[Sequence[int]] = []
     for first in range(0, shard.memories, BATCH):
         part = slice(first, first + BATCH)
