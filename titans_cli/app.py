@@ -1,5 +1,6 @@
 """The command line: commands by name, and the one place that turns errors into exit codes."""
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
@@ -31,11 +32,12 @@ class Group(TyperGroup):
             message, code = str(told), told.exit_code
         from titans_cli.render import print_error
 
-        print_error(message)
+        print_error(message, code)
         raise typer.Exit(code)
 
 
-app = typer.Typer(cls=Group, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
+app = typer.Typer(cls=Group, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich")
+snapshots = typer.Typer(no_args_is_help=True, help="Name, list, bring back and delete states of the memory.")
 
 
 def show_version(wanted: bool) -> None:
@@ -46,28 +48,47 @@ def show_version(wanted: bool) -> None:
         raise typer.Exit()
 
 
-@app.callback()
+@app.callback(epilog='Begin with:\n\n  titans ingest FOLDER\n\n  titans ask "…"')
 def titans(
     version: Annotated[bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show the version and exit.")] = False,
 ) -> None:
     """Memorize folders of PDFs and text into the weights of a neural memory, and answer questions from them."""
 
 
-app.command("ingest", cls=ingest.IngestCommand)(ingest.ingest)
-app.command("watch")(watch.watch)
-app.command("ask")(ask.ask)
-app.command("chat")(chat.chat)
-app.command("recite")(recite.recite)
-app.command("status")(status.status)
-app.command("forget")(care.forget)
-app.command("prune")(care.prune)
-app.command("check")(care.check)
-app.command("doctor")(care.doctor)
-app.command("migrate")(care.migrate)
-app.add_typer(snapshot.app, name="snapshot")
-app.command("export")(transfer.export)
-app.command("import")(transfer.import_)
-app.command("merge")(transfer.merge)
+def add(group: typer.Typer, name: str, function: Callable[..., None], **more: Any) -> None:
+    """Add a command, with its examples below its help."""
+    examples = "\n\n".join(["Examples:", *(f"  {escape(example)}" for example in function.examples)])  # type: ignore[attr-defined]
+    group.command(name, epilog=examples, **more)(function)
+
+
+def escape(example: str) -> str:
+    """``rich.markup.escape`` without loading Rich."""
+    return example.replace("[", "\\[")
+
+
+for panel, commands in {
+    "Memorize and ask": {"ingest": ingest.ingest, "watch": watch.watch, "ask": ask.ask, "chat": chat.chat, "recite": recite.recite},
+    "Look": {"status": status.status},
+    "Keep": {
+        "forget": care.forget,
+        "prune": care.prune,
+        "check": care.check,
+        "doctor": care.doctor,
+        "migrate": care.migrate,
+    },
+    "Move": {"export": transfer.export, "import": transfer.import_, "merge": transfer.merge},
+}.items():
+    for name, function in commands.items():
+        add(app, name, function, rich_help_panel=panel, **({"cls": ingest.IngestCommand} if name == "ingest" else {}))
+for name, function in {
+    "list": snapshot.list_snapshots,
+    "create": snapshot.create,
+    "restore": snapshot.restore,
+    "delete": snapshot.delete,
+    "diff": snapshot.diff,
+}.items():
+    add(snapshots, name, function)
+app.add_typer(snapshots, name="snapshot", rich_help_panel="Keep")
 
 
 def main() -> None:

@@ -5,9 +5,12 @@ from typing import Annotated
 
 import typer
 
-from titans_cli.commands.options import Home
+from titans_cli.commands.options import Home, command
 
 
+@command(
+    'titans ask "Who wrote bzip2?"', 'titans ask --json "Who wrote bzip2?"', "titans ask --questions questions.txt --json > answers.jsonl"
+)
 def ask(
     question: Annotated[str | None, typer.Argument(help="The question, or - to read it from standard input.")] = None,
     questions: Annotated[Path | None, typer.Option("--questions", help="File with one question a line, or - for standard input.")] = None,
@@ -15,13 +18,12 @@ def ask(
     min_confidence: Annotated[
         float | None, typer.Option("--min-confidence", min=0, max=1, help="Refuse answers that are less sure than this.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a question.")] = False,
     home: Home = None,
 ) -> None:
     """Answer from memory, with document, page and recited evidence."""
     from titans_cli.errors import UsageError
     from titans_cli.models import Models
-    from titans_cli.render import answer_json, print_answer, print_json, print_note
+    from titans_cli.render import print_answer, print_note
     from titans_cli.settings import home_folder
     from titans_cli.usecases.ask import MIN_CONFIDENCE, STRICT, Assistant
 
@@ -39,12 +41,9 @@ def ask(
                 raise UsageError("The question is empty.")
             continue
         answer = assistant.ask(text, least)
-        if as_json:
-            print_json(answer_json(answer))
-        else:
-            if questions is not None:
-                print_note(f"\n{text}")
-            print_answer(answer)
+        if questions is not None:
+            print_note(f"\n{text}")
+        print_answer(answer)
 
 
 def lines(path: Path) -> Iterator[str]:

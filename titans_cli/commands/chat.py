@@ -1,6 +1,7 @@
-from titans_cli.commands.options import Home
+from titans_cli.commands.options import Home, command
 
 
+@command("titans chat", json=False)
 def chat(home: Home = None) -> None:
     """Ask question after question: /help shows what can be typed, Ctrl-D leaves."""
     from titans_cli.models import Models

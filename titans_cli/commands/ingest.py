@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from titans_cli.commands.options import Home
+from titans_cli.commands.options import Home, command
 
 ADDRESS = re.compile(r"auto|local|ray://\S+|[\w.-]+:\d+")
 
@@ -26,6 +26,9 @@ class IngestCommand(TyperCommand):
         return super().parse_args(ctx, args)
 
 
+@command(
+    "titans ingest ./papers --exclude drafts", "titans ingest ./papers --dry-run", "curl -s https://example.org/page.txt | titans ingest -"
+)
 def ingest(
     paths: Annotated[
         list[Path] | None, typer.Argument(help="Files and folders: .pdf, .docx, .epub, .html, .txt, .md, .rst; - is standard input.")
@@ -57,8 +60,6 @@ def ingest(
     """Memorize documents: stream them through the model and keep the learned memory weights.
 
     Unchanged files are passed over, so the same command goes on where it was interrupted.
-
-    titans ingest ./papers --exclude drafts
     """
     from ingest import Options
     from titans_cli.errors import PARTLY_FAILED, UsageError

@@ -1,10 +1,42 @@
-"""Options that every command has."""
+"""What commands have in common: options, and the examples of their help."""
 
+import inspect
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-__all__ = ["Home"]
+__all__ = ["Home", "command"]
 
 Home = Annotated[Path | None, typer.Option("--home", help="Folder of the store.", envvar="TITANS_HOME", show_envvar=True)]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs: see docs/json.md.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only what was asked for, and errors.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more of what is done.")]
+
+
+def command(*examples: str, json: bool = True) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Gives a command --quiet, --verbose and, unless it is for people alone, --json; ``examples`` stand below its help."""
+    added = {"as_json": Json, "quiet": Quiet, "verbose": Verbose}
+    if not json:
+        del added["as_json"]
+
+    def decorate(function: Callable[..., None]) -> Callable[..., None]:
+        @wraps(function)
+        def run(quiet: bool, verbose: bool, as_json: bool = False, **arguments: Any) -> None:
+            from titans_cli.errors import UsageError
+            from titans_cli.render import mode
+
+            mode.json, mode.quiet, mode.verbose = as_json, quiet, verbose
+            if quiet and verbose:
+                raise UsageError("Give --quiet or --verbose, not both.")
+            function(**arguments)
+
+        signature = inspect.signature(function)
+        further = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=kind) for name, kind in added.items()]
+        run.__signature__ = signature.replace(parameters=[*signature.parameters.values(), *further])  # type: ignore[attr-defined]
+        run.examples = examples  # type: ignore[attr-defined]
+        return run
+
+    return decorate

@@ -2,9 +2,10 @@ from typing import Annotated
 
 import typer
 
-from titans_cli.commands.options import Home
+from titans_cli.commands.options import Home, command
 
 
+@command('titans recite "Four score and"')
 def recite(
     words: Annotated[str, typer.Argument(help="Some words of a memorized document.")],
     home: Home = None,

@@ -3,19 +3,17 @@ from typing import Annotated
 
 import typer
 
-from titans_cli.commands.options import Home
+from titans_cli.commands.options import Home, command
 
 
+@command("titans watch ./notes", "titans watch ./notes --exclude drafts")
 def watch(
     folders: Annotated[list[Path], typer.Argument(help="Folders to keep memorized.")],
     include: Annotated[list[str] | None, typer.Option("--include", help="Only files that fit this pattern.")] = None,
     exclude: Annotated[list[str] | None, typer.Option("--exclude", help="No files or folders that fit this pattern.")] = None,
     home: Home = None,
 ) -> None:
-    """Keep folders memorized: learn new and changed files as they come, take out those that are deleted. Ctrl-C ends it.
-
-    titans watch ./notes
-    """
+    """Keep folders memorized: learn new and changed files as they come, take out those that are deleted. Ctrl-C ends it."""
     from titans_cli.errors import UsageError
     from titans_cli.models import Models
     from titans_cli.render import print_ingest, print_note

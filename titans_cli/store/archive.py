@@ -21,8 +21,8 @@ from typing import BinaryIO
 
 from titans_cli.errors import DamagedError, TitansError, TooNewError, UsageError
 from titans_cli.store.container import Member, Writer, is_sealed, member_at, read_member, read_members
-from titans_cli.store.files import sha256_of_file, whole_file, write_atomically
-from titans_cli.store.shards import ShardShape, shard_path, verify_shard
+from titans_cli.store.files import sha256_of_file, shard_path, whole_file, write_atomically
+from titans_cli.store.shards import ShardShape, verify_shard
 from titans_cli.store.store import NewDocument, Snapshot, Store, digest_of
 
 __all__ = ["Archive", "export_snapshot", "import_archives", "open_archives"]
@@ -290,7 +290,7 @@ def import_archives(store: Store, archives: Sequence[Archive], fingerprint: str)
             for archive in archives:
                 for new in archive.documents:
                     if place_of(new) not in documents:
-                        documents[place_of(new)] = store.add_document(new, archive.shards[new.shard].size)
+                        documents[place_of(new)] = store.add_document(new, archive.shards[new.shard].size, imported=True)
             if head is not None and len(documents) == known:
                 return head
             if head is not None:

@@ -9,7 +9,17 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["make_folder", "naming", "part_of", "remove_folder", "sha256_of_file", "sync_folder", "whole_file", "write_atomically"]
+__all__ = [
+    "make_folder",
+    "naming",
+    "part_of",
+    "remove_folder",
+    "sha256_of_file",
+    "shard_path",
+    "sync_folder",
+    "whole_file",
+    "write_atomically",
+]
 
 
 @contextmanager
@@ -21,6 +31,10 @@ def naming(path: Path) -> Iterator[None]:
         if error.filename is None:
             error.filename = str(path)
         raise
+
+
+def shard_path(home: Path, digest: str) -> Path:
+    return home / "shards" / digest[:2] / f"{digest}.safetensors"
 
 
 def part_of(path: Path) -> Path:

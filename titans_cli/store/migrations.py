@@ -69,7 +69,11 @@ def keep_budgets(db: Database) -> None:
     db.table("documents").create_index(["source_sha256"])
 
 
-MIGRATIONS = [create_tables, tell_failures_apart, keep_budgets]
+def mark_imports(db: Database) -> None:
+    db.table("documents").add_column("imported", int, not_null_default=0)
+
+
+MIGRATIONS = [create_tables, tell_failures_apart, keep_budgets, mark_imports]
 
 
 def applied(db: Database) -> int:

@@ -28,7 +28,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from titans_cli.errors import DamagedError, TooNewError
-from titans_cli.store.files import write_atomically
+from titans_cli.store.files import shard_path, write_atomically
 
 __all__ = [
     "Shard",
@@ -38,7 +38,6 @@ __all__ = [
     "pack_shard",
     "parse_shard",
     "read_shard",
-    "shard_path",
     "shard_sizes",
     "verify_shard",
 ]
@@ -115,10 +114,6 @@ class Shard:
             first += part.memories
         joined = {f.name: torch.cat([getattr(part, f.name) for part in parts]) for f in fields(cls) if f.name != "owners"}
         return cls(owners=torch.cat(owners), **joined)
-
-
-def shard_path(home: Path, digest: str) -> Path:
-    return home / "shards" / digest[:2] / f"{digest}.safetensors"
 
 
 def pack_shard(shard: Shard, fingerprint: str) -> tuple[str, bytes]:

@@ -15,13 +15,14 @@ from sqlite_utils import Database
 from sqlite_utils.db import NotFoundError
 
 from titans_cli.errors import LockedError, NoStoreError, TitansError, TooNewError, UsageError, explain
-from titans_cli.store.files import remove_folder
+from titans_cli.store.files import remove_folder, shard_path
 from titans_cli.store.lock import HOLDER, LOCK, hold_lock
 from titans_cli.store.migrations import PATIENCE, migrate, now, turn_to_wal
-from titans_cli.store.shards import shard_path
 
-__all__ = ["Failure", "NewDocument", "Snapshot", "Store", "StoredDocument", "digest_of", "is_automatic"]
+__all__ = ["BUDGET", "Failure", "NewDocument", "Snapshot", "Store", "StoredDocument", "digest_of", "is_automatic"]
 
+BUDGET = "budget"
+"""The setting, and the kind of failure that a document forgotten for want of room is listed as."""
 AUTOMATIC = re.compile(r"auto-.*|before-[a-z]+-\d{8}-\d{6}-\d{6}")
 
 UNUSED = "sha256 not in (select shard from documents)"
@@ -47,6 +48,7 @@ class StoredDocument(NewDocument):
     """A memorized document."""
 
     id: int
+    imported: int  # 1 when it came with an export, and its file was never memorized here; not part of a snapshot's digest
 
 
 @dataclass(frozen=True)
@@ -202,16 +204,25 @@ class Store:
     def select_documents(self, where: str, values: Sequence[object] | dict[str, object]) -> Iterator[StoredDocument]:
         return (StoredDocument(**row) for row in self.db.table("documents").rows_where(where, values, order_by="name, path"))
 
-    def add_document(self, document: NewDocument, shard_bytes: int) -> StoredDocument:
+    def add_document(self, document: NewDocument, shard_bytes: int, imported: bool = False) -> StoredDocument:
         """Record a document whose shard has been written, unless it is recorded already."""
         stored = self.find_same(document)
         if stored is None:
             with self.db.atomic():
                 self.db.table("shards").insert({"sha256": document.shard, "bytes": shard_bytes}, ignore=True)
-                self.db.table("documents").insert(asdict(document))
+                self.db.table("documents").insert({**asdict(document), "imported": int(imported)})
             stored = self.find_same(document)
             assert stored is not None
+        elif not imported:
+            self.own([stored])
         return stored
+
+    def own(self, documents: Iterable[StoredDocument]) -> None:
+        """Note that the files of ``documents`` are here: they did not only come with an export."""
+        with self.db.atomic():
+            for document in documents:
+                if document.imported:
+                    self.db.table("documents").update(document.id, {"imported": 0})
 
     def add_failure(self, path: str, reason: str, kind: str, source_sha256: str | None = None) -> None:
         row = {"path": path, "reason": reason, "kind": kind, "failed": now(), "source_sha256": source_sha256}

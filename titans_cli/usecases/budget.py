@@ -8,12 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from titans_cli.errors import UsageError
-from titans_cli.store import Store, StoredDocument, shard_sizes
+from titans_cli.store import BUDGET, Store, StoredDocument, shard_sizes
 
-__all__ = ["BUDGET", "agree_on_budget", "keep_within", "parse_size", "worth"]
+__all__ = ["agree_on_budget", "keep_within", "parse_size", "worth"]
 
-BUDGET = "budget"
-"""The setting, and the kind of failure that a document forgotten for want of room is listed as."""
 UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 UNITS |= {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
 

@@ -11,8 +11,7 @@ from pathlib import Path
 from model import checksum, recite
 from titans_cli.errors import DamagedError, TitansError, UsageError
 from titans_cli.models import Models
-from titans_cli.store import Snapshot, Store, StoredDocument, digest_of, is_automatic, open_index, read_shard, shard_path
-from titans_cli.usecases.budget import BUDGET
+from titans_cli.store import BUDGET, Snapshot, Store, StoredDocument, digest_of, is_automatic, open_index, read_shard, shard_path
 
 __all__ = [
     "Forgotten",

@@ -9,8 +9,8 @@ from pathlib import Path
 from ingest import SUFFIXES, Extractor, Options, Source, SourceError, find_sources
 from titans_cli.errors import TitansError, UsageError
 from titans_cli.models import Models
-from titans_cli.store import NewDocument, Snapshot, Store, StoredDocument, is_automatic, keep_shard, open_index
-from titans_cli.usecases.budget import BUDGET, agree_on_budget, keep_within
+from titans_cli.store import BUDGET, NewDocument, Snapshot, Store, StoredDocument, is_automatic, keep_shard, open_index
+from titans_cli.usecases.budget import agree_on_budget, keep_within
 from titans_cli.usecases.memorize import Learned, Progress, learn, memorize_documents
 from titans_cli.usecases.plan import Plan, make_plan
 
@@ -92,6 +92,7 @@ def ingest(
         plan = make_plan(store, before, paths, sources, problems, models.fingerprint)
         tally = Tally(unchanged=len(plan.unchanged), left_out=len(plan.left_out), failed=list(plan.failed), gone=list(plan.gone))
         done, interrupted = list(plan.unchanged), False
+        store.own(plan.unchanged)
         replaced: set[int] = set()  # documents of the head that do not stay
         try:
             for document, source in plan.moved:
@@ -212,9 +213,7 @@ def memorize_sources(
 def again(store: Store, twin: StoredDocument, source: Source) -> StoredDocument:
     """The document ``twin`` recorded under the path and name of ``source``: the same memories."""
     facts = {**vars(twin), "path": str(source.path), "name": source.name}
-    facts.pop("id")
-    document = NewDocument(**facts)
-    return store.add_document(document, 0)
+    return store.add_document(NewDocument(**{name: facts[name] for name in NewDocument.__dataclass_fields__}), 0)
 
 
 def record(store: Store, learned: Learned, tally: Tally) -> StoredDocument:

@@ -8,8 +8,7 @@ from pathlib import Path
 from ingest import Source, SourceError, digest_of_file, find_sources
 from titans_cli.errors import NoStoreError
 from titans_cli.models import Models
-from titans_cli.store import Store, StoredDocument
-from titans_cli.usecases.budget import BUDGET
+from titans_cli.store import BUDGET, Store, StoredDocument
 
 __all__ = ["Plan", "make_plan", "plan_ingest"]
 

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from titans_cli.store import Failure, Snapshot, Store, StoredDocument
-from titans_cli.usecases.budget import BUDGET
+from titans_cli.store import BUDGET, Failure, Snapshot, Store, StoredDocument
 
 __all__ = ["Status", "status"]
 

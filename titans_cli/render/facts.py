@@ -1,0 +1,163 @@
+"""What --json prints of each result: a contract that docs/json.md tells of, and a test holds both to."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from titans_cli.render.terminal import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from ingest import SourceError
+    from titans_cli.store import Failure, Snapshot, StoredDocument
+    from titans_cli.usecases.ask import Answer
+    from titans_cli.usecases.care import Forgotten, Problem, Pruned
+    from titans_cli.usecases.continue_text import Continuation
+    from titans_cli.usecases.ingest import IngestResult
+    from titans_cli.usecases.migrate import Migration
+    from titans_cli.usecases.plan import Plan
+    from titans_cli.usecases.snapshots import Difference, ListedSnapshot
+    from titans_cli.usecases.status import Status
+
+Facts = dict[str, Any]
+
+
+def of_snapshot(snapshot: Snapshot) -> Facts:
+    return {"name": snapshot.name, "created": snapshot.created, "digest": snapshot.digest}
+
+
+def of_document(document: StoredDocument) -> Facts:
+    return {
+        "name": document.name,
+        "path": document.path,
+        "sha256": document.source_sha256,
+        "bytes": document.source_bytes,
+        "pages": document.pages,
+        "tokens": document.tokens,
+        "memories": document.memories,
+        "imported": bool(document.imported),
+    }
+
+
+def of_failures(failures: Iterable[Failure | SourceError]) -> list[Facts]:
+    return [{"path": str(failure.path), "reason": plain(failure.reason), "kind": failure.kind} for failure in failures]
+
+
+def of_answer(answer: Answer) -> Facts:
+    facts = asdict(answer)
+    for name in ("signs", "spans"):
+        facts.pop(name, None)
+    return facts
+
+
+def of_continuation(continuation: Continuation) -> Facts:
+    return asdict(continuation)
+
+
+def of_ingest(result: IngestResult) -> Facts:
+    did = result.did
+    counts = ("new", "changed", "moved", "copies", "unchanged", "left_out", "tokens", "memories", "memory_bytes")
+    return {
+        **{name: getattr(did, name) for name in counts},
+        "failed": of_failures(did.failed),
+        "forgotten": [document.name for document in did.forgotten],
+        "gone": [document.name for document in did.gone],
+        "pruned": result.pruned,
+        "pages_without_text": [{"document": document, "pages": list(pages)} for document, pages in did.without_text],
+        "pages_not_read": [
+            {"document": document, "page": page, "reason": plain(why)} for document, unread in did.unread_pages for page, why in unread
+        ],
+        "encodings": dict(did.encodings),
+        "seconds": round(result.seconds, 3),
+        "interrupted": result.interrupted,
+        "snapshot": None if result.snapshot is None else of_snapshot(result.snapshot),
+    }
+
+
+def of_plan(plan: Plan) -> Facts:
+    return {
+        "new": [str(source.path) for source in plan.new],
+        "changed": [str(source.path) for source in plan.changed],
+        "moved": [{"from": document.path, "to": str(source.path)} for document, source in plan.moved],
+        "copies": [str(source.path) for source, _ in plan.copies],
+        "unchanged": [document.path for document in plan.unchanged],
+        "gone": [document.path for document in plan.gone],
+        "failed": of_failures(plan.failed),
+    }
+
+
+def of_status(status: Status) -> Facts:
+    return {
+        "home": status.home,
+        "snapshot": of_snapshot(status.snapshot),
+        "documents": [of_document(document) for document in status.documents],
+        "tokens": status.tokens,
+        "memories": status.memories,
+        "bytes": status.bytes,
+        "budget": status.budget or None,
+        "failed": of_failures(status.failures),
+        "forgotten": [failure.path for failure in status.forgotten],
+    }
+
+
+def of_snapshots(listed: Sequence[ListedSnapshot]) -> Facts:
+    rows = [{**of_snapshot(row.snapshot), "documents": row.documents, "tokens": row.tokens, "head": row.head} for row in listed]
+    return {"snapshots": rows}
+
+
+def of_difference(difference: Difference) -> Facts:
+    return asdict(difference)
+
+
+def of_created(made: Snapshot) -> Facts:
+    return {"snapshot": of_snapshot(made)}
+
+
+def of_restored(restored: Snapshot, before: Snapshot) -> Facts:
+    return {"snapshot": of_snapshot(restored), "before": of_snapshot(before)}
+
+
+def of_deleted(name: str, freed: int) -> Facts:
+    return {"snapshot": name, "freed_bytes": freed}
+
+
+def of_forgotten(result: Forgotten) -> Facts:
+    return {
+        "documents": [of_document(document) for document in result.documents],
+        "still_in": [snapshot.name for snapshot in result.still_in],
+        "freed_bytes": result.freed,
+    }
+
+
+def of_pruned(done: Pruned, dry_run: bool) -> Facts:
+    return {"snapshots": list(done.snapshots), "files": done.files, "freed_bytes": done.freed, "dry_run": dry_run}
+
+
+def of_problems(problems: Iterable[Problem]) -> list[Facts]:
+    return [{"problem": problem.what, "remedy": problem.remedy, "harmless": problem.harmless} for problem in problems]
+
+
+def of_check(problems: Sequence[Problem], recited: int, wrong: int) -> Facts:
+    sound = not wrong and all(problem.harmless for problem in problems)
+    return {"sound": sound, "problems": of_problems(problems), "recited": recited, "recited_wrongly": wrong}
+
+
+def of_diagnosis(problems: Sequence[Problem], mended: Sequence[str]) -> Facts:
+    return {"problems": of_problems(problems), "taken_out": list(mended)}
+
+
+def of_migrated(done: Migration | None) -> Facts:
+    if done is None:
+        return {"documents": 0, "before": None, "failed": []}
+    return {"documents": done.documents, "before": of_snapshot(done.before), "failed": of_failures(done.failed)}
+
+
+def of_exported(made: Snapshot, size: int, target: Path) -> Facts:
+    return {"file": target, "bytes": size, "snapshot": of_snapshot(made)}
+
+
+def of_imported(head: Snapshot) -> Facts:
+    return {"snapshot": of_snapshot(head)}

@@ -1,0 +1,148 @@
+"""Where everything goes that is printed: stdout is data, stderr is progress and warnings.
+
+Text from documents, file names, titles, manifests, questions and language models is never markup and never controls the terminal: it
+passes ``plain``, or ``words`` where it must be one line, and then goes to Rich as ``Text``, which knows no markup.
+"""
+
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import Any, ParamSpec
+
+from rich.console import Console
+from rich.style import Style
+from rich.text import Text
+
+__all__ = [
+    "Mode",
+    "contract",
+    "err",
+    "link",
+    "megabytes",
+    "mode",
+    "out",
+    "plain",
+    "print_error",
+    "print_json",
+    "print_note",
+    "say",
+    "some",
+    "where",
+    "words",
+]
+
+VERSION = 1
+"""Of everything that --json prints; see docs/json.md."""
+
+
+@dataclass
+class Mode:
+    """What the user asked of the output; set once for each command."""
+
+    json: bool = False
+    quiet: bool = False
+    verbose: bool = False
+
+
+mode = Mode()
+out = Console(highlight=False, markup=False, emoji=False)
+err = Console(stderr=True, highlight=False, markup=False, emoji=False)
+
+ESCAPES = re.compile(
+    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # CSI
+    r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f]).*?(?:\x1b\\|[\x07\x9c]|$)"  # OSC, DCS, SOS, PM, APC, to their end
+    r"|\x1b[ -/]*[0-~]?",
+    re.DOTALL,
+)
+CONTROLS = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
+)
+
+
+def plain(text: str) -> str:
+    """``text`` without what drives a terminal or hides from the eye: escape sequences with their content, C0 and C1 controls but newline
+    and tab, bidirectional controls, line separators, tag characters and lone surrogates.
+    """
+    return CONTROLS.sub("", ESCAPES.sub("", text))
+
+
+def words(text: str) -> str:
+    """``plain`` text on one line."""
+    return " ".join(plain(text).split())
+
+
+def where(document: str, page: int | None = None) -> str:
+    """A document's name, and the page in it."""
+    return words(document) + (f", page {page}" if page is not None else "")
+
+
+def link(path: str, page: int | None = None) -> Style:
+    """A style that makes text lead to a file where the terminal can; a plain one when there is no such file on this machine."""
+    if out.is_terminal and not path.startswith(("//", "\\\\")):  # asking for a share would ask its server
+        try:
+            file = Path(path)
+            if file.is_absolute() and file.is_file():
+                return Style(link=file.as_uri() + (f"#page={page}" if page is not None and file.suffix.lower() == ".pdf" else ""))
+        except (OSError, ValueError):  # no path, such as standard input
+            pass
+    return Style()
+
+
+def megabytes(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB"
+
+
+def some(items: Sequence[object], most: int = 5) -> str:
+    """The first of ``items``, with dots where there are more."""
+    return ", ".join(map(str, items[:most])) + (" …" if len(items) > most else "")
+
+
+def print_error(message: str, code: int = 1) -> None:
+    """One line on stderr, or with --json an object."""
+    if mode.json:
+        facts = {"version": VERSION, "error": plain(message), "exit_code": code}
+        sys.stderr.write(json.dumps(facts) + "\n")
+    else:
+        err.print(Text(plain(message)), style="red", soft_wrap=True)
+
+
+def print_note(message: str) -> None:
+    """A remark on stderr; not with --quiet or --json."""
+    if not (mode.quiet or mode.json):
+        err.print(Text(plain(message)), style="dim", soft_wrap=True)
+
+
+def say(message: str) -> None:
+    """What a command did, on stderr; not with --quiet."""
+    if not mode.quiet:
+        err.print(Text(plain(message)), soft_wrap=True)
+
+
+def print_json(facts: dict[str, Any]) -> None:
+    """One object on one line of stdout. ASCII, so that it is the same in every locale and holds no control characters."""
+    sys.stdout.write(json.dumps({"version": VERSION, **facts}, default=os.fspath) + "\n")
+    sys.stdout.flush()
+
+
+Shown = ParamSpec("Shown")
+
+
+def contract(facts: Callable[Shown, dict[str, Any]]) -> Callable[[Callable[Shown, None]], Callable[Shown, None]]:
+    """Makes a function that shows a result to people print ``facts`` of it instead, where --json asks for them."""
+
+    def decorate(show: Callable[Shown, None]) -> Callable[Shown, None]:
+        @wraps(show)
+        def shown(*result: Shown.args, **named: Shown.kwargs) -> None:
+            if mode.json:
+                print_json(facts(*result, **named))
+            else:
+                show(*result, **named)
+
+        return shown
+
+    return decorate
