@@ -248,7 +248,7 @@ def test_file_that_is_no_database_is_reported(titans):
 
 
 def test_text_from_documents_never_controls_the_terminal():
-    assert plain("a\x1b[31mb\x1b]0;title\x07c\x9bd\u202ee\r\n\tf[bold]g") == "abcde\n\tf[bold]g"
+    assert plain("a\x1b[31mb\x1b]0;title\x07c\x9bd\u202ee\r\n\tf[bold]g") == "abce\n\tf[bold]g"
 
 
 def test_chat_answers_and_leaves_at_the_end_of_input(memorized):
