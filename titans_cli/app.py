@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from titans_cli.commands import ask, care, chat, ingest, recite, snapshot, status, transfer, watch
+from titans_cli.commands import ask, care, chat, history, ingest, recite, remember, snapshot, status, transfer, watch
 
 __all__ = ["app", "main"]
 
@@ -67,7 +67,8 @@ def escape(example: str) -> str:
 
 
 for panel, commands in {
-    "Memorize and ask": {"ingest": ingest.ingest, "watch": watch.watch, "ask": ask.ask, "chat": chat.chat, "recite": recite.recite},
+    "Memorize": {"ingest": ingest.ingest, "watch": watch.watch, "remember": remember.remember},
+    "Ask": {"ask": ask.ask, "chat": chat.chat, "recite": recite.recite, "history": history.history},
     "Look": {"status": status.status},
     "Keep": {
         "forget": care.forget,

@@ -3,7 +3,9 @@
 import re
 from dataclasses import dataclass
 
-from titans_cli.usecases.ask import Assistant, Recitation
+from titans_cli.store import StoredDocument
+from titans_cli.usecases.ask import Assistant
+from titans_cli.usecases.evidence import Recitation
 
 __all__ = ["Continuation", "continue_text"]
 
@@ -21,6 +23,7 @@ class Continuation:
     document: str
     page: int | None
     verbatim: bool
+    source: StoredDocument
 
 
 def continue_text(assistant: Assistant, words: str) -> Continuation | None:
@@ -42,4 +45,4 @@ def follow(assistant: Assistant, run: Recitation, match: re.Match[str]) -> Conti
     memory = next(s.memory for s in run.sentences if s.end >= match.end())
     scores = {m: 0.0 for m in range(run.first, memory + FOLLOWING + 1) if m == run.first or assistant.same_document(run.first, m)}
     (longer,) = assistant.recite(scores)
-    return Continuation(longer.text[match.end() :], longer.document, longer.pages[memory], all(longer.verbatim.values()))
+    return Continuation(longer.text[match.end() :], longer.document, longer.pages[memory], all(longer.verbatim.values()), longer.source)
