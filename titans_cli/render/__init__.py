@@ -13,17 +13,32 @@ from titans_cli.render.care import (
     print_migrated,
     print_pruned,
     print_restored,
+    print_undone,
 )
-from titans_cli.render.history import print_history, print_remembered
+from titans_cli.render.history import print_help, print_history, print_remembered, print_turn, transcript
 from titans_cli.render.memory import print_difference, print_ingest, print_plan, print_snapshots, print_sources, print_status
 from titans_cli.render.progress import IngestBar
-from titans_cli.render.terminal import copy_text, megabytes, mode, plain, print_error, print_json, print_note, say, some, words, working
+from titans_cli.render.terminal import (
+    copy_text,
+    megabytes,
+    mode,
+    no_color,
+    plain,
+    print_error,
+    print_json,
+    print_note,
+    say,
+    some,
+    words,
+    working,
+)
 
 __all__ = [
     "IngestBar",
     "copy_text",
     "megabytes",
     "mode",
+    "no_color",
     "plain",
     "print_answer",
     "print_check",
@@ -36,6 +51,7 @@ __all__ = [
     "print_evidence",
     "print_exported",
     "print_forgotten",
+    "print_help",
     "print_history",
     "print_imported",
     "print_ingest",
@@ -50,9 +66,12 @@ __all__ = [
     "print_snapshots",
     "print_sources",
     "print_status",
+    "print_turn",
+    "print_undone",
     "print_why",
     "say",
     "some",
+    "transcript",
     "words",
     "working",
 ]

@@ -25,6 +25,11 @@ def print_restored(restored: Snapshot, before: Snapshot) -> None:
     say(f"Answering from {restored.name} now; what was there before is {before.name}.")
 
 
+@contract(facts.of_restored)
+def print_undone(restored: Snapshot, before: Snapshot) -> None:
+    say(f"Answering from {restored.name} again. Take that back with: titans snapshot restore {before.name}")
+
+
 @contract(facts.of_deleted)
 def print_deleted(name: str, freed: int) -> None:
     say(f"Deleted {name}; {megabytes(freed)} freed.")

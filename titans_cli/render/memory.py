@@ -92,9 +92,12 @@ def print_status(status: Status) -> None:
     print_sources(status)
 
 
-def print_sources(status: Status) -> None:
+def print_sources(status: Status, part: str = "") -> None:
+    """A line for each document; only of those whose name holds ``part``."""
     table = Table("document", "pages", "tokens", "memories", box=None, header_style="dim", pad_edge=False)
     for document in status.documents:
+        if part.lower() not in document.name.lower():
+            continue
         pages = str(document.pages) if document.pages else ""
         table.add_row(Text(where(document.name)), pages, f"{document.tokens:,}", f"{document.memories:,}")
     out.print(table)

@@ -29,6 +29,7 @@ __all__ = [
     "link",
     "megabytes",
     "mode",
+    "no_color",
     "out",
     "plain",
     "print_error",
@@ -175,6 +176,11 @@ def contract(facts: Callable[Shown, dict[str, Any]]) -> Callable[[Callable[Shown
         return shown
 
     return decorate
+
+
+def no_color() -> bool:
+    """Whether the user wants none: $NO_COLOR."""
+    return out.no_color
 
 
 def working(what: str) -> AbstractContextManager[object]:

@@ -6,12 +6,15 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from titans_cli.errors import NoStoreError, TitansError, UsageError
 from titans_cli.store import History, StoredDocument, Turn, now
-from titans_cli.usecases.ask import Answer
 
-__all__ = ["Listed", "clear", "forget_turns", "keep", "load", "look", "rename", "said", "switch", "wanted"]
+if TYPE_CHECKING:  # loads torch
+    from titans_cli.usecases.ask import Answer
+
+__all__ = ["Listed", "clear", "forget_turns", "keep", "load", "look", "names", "rename", "said", "switch", "wanted"]
 
 OFF = {"0", "off", "no", "false"}
 
@@ -21,7 +24,7 @@ def wanted() -> bool:
     return os.environ.get("TITANS_HISTORY", "").strip().lower() not in OFF
 
 
-def keep(home: Path, answer: Answer, typed: str, conversation: str = "") -> None:
+def keep(home: Path, answer: "Answer", typed: str, conversation: str = "") -> None:
     """Keep a question and its answer, unless the user does not want it. What cannot be written is no reason to fail."""
     if not wanted():
         return
@@ -53,7 +56,7 @@ def look(home: Path, words: Sequence[str] = (), last: int | None = None, convers
         return Listed(tuple(history.turns(words, conversation, last)), history.kept and wanted())
 
 
-def load(home: Path, conversation: str | None = None) -> tuple[str, list[Answer]]:
+def load(home: Path, conversation: str | None = None) -> "tuple[str, list[Answer]]":
     """A conversation, or the last one: its name, and what was said in it. Raises UsageError when there is none."""
     with opened(home) as history:
         names = history.conversations()
@@ -64,8 +67,16 @@ def load(home: Path, conversation: str | None = None) -> tuple[str, list[Answer]
         return name or "", [said(turn) for turn in history.turns(conversation=name)]
 
 
-def said(turn: Turn) -> Answer:
+def names(home: Path) -> list[str]:
+    """Names of conversations, the one that was last spoken in first."""
+    with opened(home) as history:
+        return [name for name in history.conversations() if name]
+
+
+def said(turn: Turn) -> "Answer":
     """A kept turn as far as follow-up questions need it."""
+    from titans_cli.usecases.ask import Answer
+
     return Answer(turn.understood, turn.answer, turn.answer is None, turn.confidence, (), 0)
 
 
