@@ -7,6 +7,7 @@ import typer
 from typer.core import TyperGroup
 
 from titans_cli.commands import ask, care, chat, history, ingest, recite, remember, snapshot, status, transfer, watch
+from titans_cli.encoding import prepare_output
 
 __all__ = ["app", "main"]
 
@@ -94,4 +95,5 @@ app.add_typer(snapshots, name="snapshot", rich_help_panel="Keep")
 
 def main() -> None:
     """Entry point of the console script."""
+    prepare_output()
     app()

@@ -80,7 +80,6 @@ class Prompt:
                 history=InMemoryHistory(list(earlier)),
                 completer=Completions(commands, names),
                 complete_in_thread=True,
-                enable_history_search=True,
                 enable_open_in_editor=True,
                 enable_suspend=True,
                 editing_mode=EditingMode.VI if vi else EditingMode.EMACS,

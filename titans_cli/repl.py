@@ -86,7 +86,7 @@ class Repl:
         if facts is None:
             render.print_note("Nothing is memorized yet: /ingest FOLDER, or /remember TEXT. /help for help, Ctrl-D to leave.")
         else:
-            render.print_note(f"{facts.documents} documents in memory. /help for help, Ctrl-D to leave.")
+            render.print_note(f"{render.counted(facts.documents, 'document')} in memory. /help for help, Ctrl-D to leave.")
 
     def respond(self, line: str) -> None:
         """Do what a line says; errors and Ctrl-C end it, not the session."""
@@ -130,6 +130,7 @@ class Repl:
         if answer.question != question:
             render.print_note(f"Understood as: {answer.question}")
         render.print_answer(answer)
+        render.print_note("/why shows what it woke.\n" if answer.refused else "")
         self.earlier.append(answer)
         self.last = assistant
         history.keep(self.home, answer, question, self.conversation)
@@ -235,7 +236,7 @@ class Repl:
         self.last = None
         for answer in self.earlier[-3:]:
             render.print_turn(answer)
-        render.print_note(f"Going on with {self.conversation}, {len(self.earlier)} questions.")
+        render.print_note(f"Going on with {self.conversation}, {render.counted(len(self.earlier), 'question')}.")
 
     def new(self, rest: str) -> None:
         self.conversation, self.earlier, self.last = new_name(), [], None
@@ -269,7 +270,7 @@ class Repl:
         facts = self.memory.facts()
         if facts is None:
             return Toolbar(("nothing memorized",))
-        counts = f"{facts.documents:,} documents", f"{facts.tokens:,} tokens"
+        counts = render.counted(facts.documents, "document"), render.counted(facts.tokens, "token")
         return Toolbar((render.words(facts.name), *counts, self.memory.device, render.words(str(self.home))))
 
 

@@ -61,6 +61,8 @@ def ask(
         with working("Remembering"):
             answer = with_context(assistant, ask_in_conversation(assistant, text, earlier, least), context)
         print_answer(answer, why)
+        if answer.refused and not why and questions is None:
+            print_note("What it woke: --why. Less sure answers: --min-confidence 0.05")
         if follow:
             earlier.append(answer)
         if history and questions is None:

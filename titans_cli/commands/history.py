@@ -24,13 +24,13 @@ def history(
 
     They are kept on this machine alone, in history.db beside the memory, and are no part of it.
     """
-    from titans_cli.render import print_history, say
+    from titans_cli.render import counted, print_history, say
     from titans_cli.settings import home_folder
     from titans_cli.usecases import history as use
 
     folder = home_folder(home)
     if clear:
-        say(f"{use.clear(folder)} questions deleted.")
+        say(f"{counted(use.clear(folder), 'question')} deleted.")
     if keep is not None:
         use.switch(folder, keep)
         say("Questions are kept from now on." if keep else "Questions are not kept any more; what is there stays: --clear deletes it.")

@@ -20,6 +20,7 @@ from titans_cli.render.memory import print_difference, print_ingest, print_plan,
 from titans_cli.render.progress import IngestBar
 from titans_cli.render.terminal import (
     copy_text,
+    counted,
     megabytes,
     mode,
     no_color,
@@ -36,6 +37,7 @@ from titans_cli.render.terminal import (
 __all__ = [
     "IngestBar",
     "copy_text",
+    "counted",
     "megabytes",
     "mode",
     "no_color",

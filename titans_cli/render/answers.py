@@ -36,8 +36,6 @@ def print_answer(answer: Answer, why: bool = False) -> None:
     """The answer first; under it how sure it is and the evidence. With --quiet the answer alone."""
     if answer.answer is None:
         out.print(Text("Not in memory.", style="bold yellow"))
-        if not why:
-            print_note("Nothing memorized answers this well enough. What it woke: --why; less sure answers: --min-confidence 0.05")
     elif mode.quiet:
         out.print(Text(words(answer.answer)), soft_wrap=True)
     else:

@@ -112,6 +112,7 @@ def of_status(status: Status) -> Facts:
         "tokens": status.tokens,
         "memories": status.memories,
         "bytes": status.bytes,
+        "weight_bytes": status.weight_bytes,
         "budget": status.budget or None,
         "failed": of_failures(status.failures),
         "forgotten": [failure.path for failure in status.forgotten],

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from rich.table import Table
 from rich.text import Text
 
 from titans_cli.render import facts
-from titans_cli.render.terminal import contract, err, out, print_note, say, show, where, words
+from titans_cli.render.terminal import contract, err, local, out, print_note, say, show, where, words
 
 if TYPE_CHECKING:
     from titans_cli.usecases.ask import Answer
@@ -36,11 +35,6 @@ def print_history(listed: Listed) -> None:
         print_note("Nothing was asked that is like that.")
     if not listed.kept:
         print_note("Questions are not kept: titans history --on")
-
-
-def local(asked: str) -> str:
-    """A time, UTC, by the clock of this place."""
-    return f"{datetime.fromisoformat(asked).astimezone():%Y-%m-%d %H:%M}"
 
 
 @contract(facts.of_remembered)

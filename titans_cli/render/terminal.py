@@ -12,12 +12,14 @@ from base64 import b64encode
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from datetime import datetime
 from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec
 
 from rich.console import Console
 from rich.style import Style
+from rich.table import Table
 from rich.text import Text
 
 __all__ = [
@@ -25,8 +27,10 @@ __all__ = [
     "bar",
     "contract",
     "copy_text",
+    "counted",
     "err",
     "link",
+    "local",
     "megabytes",
     "mode",
     "no_color",
@@ -38,12 +42,14 @@ __all__ = [
     "say",
     "shortened",
     "show",
+    "show_table",
     "some",
     "where",
     "words",
     "working",
 ]
 
+WIDE = 10_000
 VERSION = 1
 """Of everything that --json prints; see docs/json.md."""
 
@@ -117,10 +123,26 @@ def show(text: Text, indent: int = 0) -> None:
         out.print(Text(" " * indent) + text, soft_wrap=True)
 
 
+def show_table(table: Table) -> None:
+    """Print a table as wide as the terminal allows, and as wide as it is where programs may read it."""
+    out.print(table, width=None if out.is_terminal else WIDE, crop=out.is_terminal)
+
+
 def shortened(text: str, most: int) -> str:
     """``words`` of ``text``, at most so many characters."""
     line = words(text)
     return line if len(line) <= most else line[: most - 1].rstrip() + "…"
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun, which may end in y or not."""
+    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{number:,} {noun if number == 1 else plural}"
+
+
+def local(time: str) -> str:
+    """A time, UTC, by the clock of this place."""
+    return f"{datetime.fromisoformat(time).astimezone():%Y-%m-%d %H:%M}"
 
 
 def megabytes(size: int) -> str:
