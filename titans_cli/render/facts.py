@@ -85,7 +85,7 @@ def of_ingest(result: IngestResult) -> Facts:
         "pages_not_read": [
             {"document": document, "page": page, "reason": plain(why)} for document, unread in did.unread_pages for page, why in unread
         ],
-        "encodings": dict(did.encodings),
+        "encodings": [{"document": document, "encoding": encoding} for document, encoding in did.encodings],
         "seconds": round(result.seconds, 3),
         "interrupted": result.interrupted,
         "snapshot": None if result.snapshot is None else of_snapshot(result.snapshot),
