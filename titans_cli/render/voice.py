@@ -1,0 +1,107 @@
+"""Answers that a language model has written, as they come in, with the sources that they cite."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+from rich.text import Text
+
+from titans_cli.render import facts
+from titans_cli.render.answers import print_answer
+from titans_cli.render.stream import PlainStream
+from titans_cli.render.terminal import mode, out, plain, print_error, print_json, print_note, where, words
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from titans_cli.usecases.ask import Answer
+    from titans_cli.usecases.voice import Source, Voice, Written
+
+__all__ = ["print_written"]
+
+
+def print_written(answer: Answer, voice: Voice, sources: Sequence[Source], question: str | None = None) -> bool:
+    """Have ``voice`` write an answer from ``sources`` and show it as it comes in; ``question`` where it is not the answer's.
+
+    Where it cannot, the answer from memory is shown and, as an error, why; returns whether all went well. A refused answer is shown as
+    it is, and the language model is not asked. Raises KeyboardInterrupt when it is stopped, with the line ended.
+    """
+    from titans_cli.errors import TitansError
+    from titans_cli.usecases.voice import Citations
+
+    if answer.answer is None or not sources:
+        show_plain(answer)
+        return True
+    citations = Citations(len(sources))
+    text, shown = "", PlainStream()
+    try:
+        with closing(voice.write(question or answer.question, sources, citations)) as pieces:
+            for piece in pieces:
+                if not text and not mode.json:
+                    print_writer(voice)
+                text += piece
+                show(shown.feed(piece))
+        show(shown.finish())
+    except KeyboardInterrupt:
+        end_line(text)
+        raise
+    except TitansError as error:
+        end_line(text)
+        print_error(str(error), error.exit_code)
+        show_plain(answer)
+        return False
+    end_line(text)
+    written = voice.written(text, sources, citations)
+    if mode.json:
+        print_json({**facts.of_answer(answer), "written": of_written(written)})
+    else:
+        print_sources_of(written, answer, sources)
+    return True
+
+
+def show_plain(answer: Answer) -> None:
+    """The answer from memory alone; with --json, "written" says that nothing was."""
+    if mode.json:
+        print_json({**facts.of_answer(answer), "written": None})
+    else:
+        print_answer(answer)
+
+
+def print_writer(voice: Voice) -> None:
+    """Who writes what follows. Part of the answer: it must not get lost where the notes do."""
+    out.print(Text(f"Written by a language model ({words(voice.model)}, {words(voice.url)}), which may err:", style="dim"), soft_wrap=True)
+    if not voice.local:
+        print_note("The question and the quotes below leave this machine.")
+
+
+def show(text: str) -> None:
+    if not mode.json:
+        out.out(text, end="", highlight=False)
+
+
+def end_line(text: str) -> None:
+    if text and not mode.json:
+        out.print()
+
+
+def print_sources_of(written: Written, answer: Answer, sources: Sequence[Source]) -> None:
+    """What is cited and what the answer from memory rests on, by number; and that answer."""
+    cited = set(written.citations)
+    out.print(Text("\nFrom memory: ", style="dim"), Text(plain(answer.answer or ""), style="bold green"), end="", sep="")
+    out.print(Text(f"  ({answer.confidence:.0%} sure)", style="dim"))
+    for source in sources:
+        if source in cited or source.evidence:
+            out.print(Text(f"[{source.number}] {where(source.document, source.page)}", style="cyan"), end="")
+            out.print(Text("  recited word for word" if source.verbatim else "  recited inexactly", style="dim"))
+            out.print(Text(f"    “{words(source.text)}”", style="italic"))
+    if not cited:
+        print_note("It cites nothing: hold it against what is quoted here.")
+    if "[?]" in written.text:
+        print_note("[?] stands where it cites what it was not given.")
+
+
+def of_written(written: Written) -> dict[str, Any]:
+    """What --json says of it."""
+    citations = [{"number": s.number, "text": s.text, "document": s.document, "page": s.page} for s in written.citations]
+    return {"text": written.text, "model": written.model, "url": written.url, "citations": citations}
