@@ -21,7 +21,8 @@ from titans_cli.render import mode, plain
 from titans_cli.render.stream import PlainStream
 from titans_cli.render.voice import print_written
 from titans_cli.usecases.ask import Answer, Assistant, Evidence
-from titans_cli.usecases.voice import Citations, Source, Voice, VoiceError, base_url, choose_voice, gather_sources, prompt
+from titans_cli.usecases.sources import Source, gather_sources
+from titans_cli.usecases.voice import Citations, Voice, VoiceError, base_url, choose_voice, prompt
 
 SOURCES = (
     Source(1, "Julian Seward wrote bzip2.", "bzip2.pdf", 4, True, True),

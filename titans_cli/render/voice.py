@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from titans_cli.usecases.ask import Answer
-    from titans_cli.usecases.voice import Source, Voice, Written
+    from titans_cli.usecases.sources import Source
+    from titans_cli.usecases.voice import Voice, Written
 
 __all__ = ["print_written"]
 

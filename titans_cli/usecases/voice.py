@@ -15,16 +15,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from titans_cli.errors import TitansError, UsageError
-from titans_cli.usecases.ask import Answer, Assistant, Recitation
+from titans_cli.usecases.sources import SOURCES, Source
 
-__all__ = ["Citations", "Source", "Voice", "VoiceError", "Written", "choose_voice", "gather_sources"]
+__all__ = ["Citations", "Voice", "VoiceError", "Written", "choose_voice"]
 
-WHOLE = 6_000
-"""Characters of quotes that a model gets: some 1,500 tokens, which the small context of a local server holds."""
-PIECE = 900
-"""Characters of one quote."""
-SOURCES = 10
-"""Quotes at most."""
 MOST = 20_000
 """Characters of a written answer, after which it is cut: a model may never come to an end."""
 PATIENCE = 120.0
@@ -48,18 +42,6 @@ class VoiceError(TitansError):
 
 
 @dataclass(frozen=True)
-class Source:
-    """A quote from memory, as a model gets it and an answer cites it."""
-
-    number: int  # from 1
-    text: str
-    document: str
-    page: int | None  # on which it begins
-    verbatim: bool
-    evidence: bool  # holds what the answer from memory rests on
-
-
-@dataclass(frozen=True)
 class Written:
     """What a language model wrote, and the sources that it cites, in the order of their first mention."""
 
@@ -67,82 +49,6 @@ class Written:
     model: str
     url: str
     citations: tuple[Source, ...]
-
-
-@dataclass(frozen=True)
-class Piece:
-    """Sentences of one recitation that lie on one page."""
-
-    text: str
-    document: str
-    page: int | None
-    verbatim: bool
-    score: float
-    centre: int  # character of the sentence that fits the question best
-
-
-def gather_sources(assistant: Assistant, answer: Answer) -> tuple[Source, ...]:
-    """The evidence of ``answer``, each with what is recited around it, and the next best recitations: at most ``WHOLE`` characters.
-
-    None for an answer that was refused.
-    """
-    if answer.answer is None:
-        return ()
-    awake = assistant.awaken(answer.question)
-    pieces = [p for run in awake.runs for p in pieces_of(run, [fit for _, fit in assistant.fits_of(run, awake.fits)])]
-    chosen: list[tuple[Piece, bool]] = []
-    for shown in answer.evidence:
-        known = next((p for p in pieces if p.document == shown.document and shown.text in p.text), None)
-        if known is None:  # it goes over a page's end
-            chosen.append((Piece(shown.text, shown.document, shown.page, shown.verbatim, shown.score, 0), True))
-            continue
-        pieces.remove(known)
-        start = known.text.index(shown.text)
-        centre = start + min(len(shown.text), PIECE) // 2
-        chosen.append((Piece(known.text, known.document, known.page, known.verbatim, known.score, centre), True))
-    chosen += [(piece, False) for piece in sorted(pieces, key=lambda piece: -piece.score)]
-    sources: list[Source] = []
-    room = WHOLE
-    for piece, evidence in chosen[:SOURCES]:
-        text = around(piece.text, piece.centre, min(PIECE, room))
-        if not text:
-            break
-        room -= len(text)
-        sources.append(Source(len(sources) + 1, text, piece.document, piece.page, piece.verbatim, evidence))
-    return tuple(sources)
-
-
-def pieces_of(run: Recitation, fits: Sequence[float]) -> list[Piece]:
-    """The parts of a recitation that lie on one page each; ``fits`` of its sentences."""
-    groups: list[list[int]] = []
-    for i, sentence in enumerate(run.sentences):
-        if groups and run.pages[run.sentences[groups[-1][0]].memory] == run.pages[sentence.memory]:
-            groups[-1].append(i)
-        else:
-            groups.append([i])
-    pieces = []
-    for group in groups:
-        inside = [run.sentences[i] for i in group]
-        start, end = inside[0].start, inside[-1].end
-        best = max(range(len(group)), key=lambda j: fits[group[j]])
-        centre = (inside[best].start + inside[best].end) // 2 - start
-        page, verbatim = run.pages[inside[0].memory], all(run.verbatim[s.memory] for s in inside)
-        pieces.append(Piece(run.text[start:end], run.document, page, verbatim, run.score + fits[group[best]], centre))
-    return pieces
-
-
-def around(text: str, centre: int, size: int) -> str:
-    """At most ``size`` characters of ``text`` around ``centre``, cut between words."""
-    if len(text) > size:
-        start = max(0, min(centre - size // 2, len(text) - size))
-        end = start + size
-        cut = text[start:end]
-        if start:
-            cut = cut.partition(" ")[2]
-        if end < len(text):
-            cut = cut.rpartition(" ")[0]
-        text = cut
-    return text.strip()
 
 
 def visible(text: str) -> str:
