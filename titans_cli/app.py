@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from titans_cli.commands import ask, care, chat, ingest, recite, snapshot, status, transfer, watch
+from titans_cli.commands import ask, care, chat, ingest, recite, serving, snapshot, status, transfer, watch
 
 __all__ = ["app", "main"]
 
@@ -76,6 +76,7 @@ for panel, commands in {
         "doctor": care.doctor,
         "migrate": care.migrate,
     },
+    "Serve": {"mcp": serving.mcp, "serve": serving.serve},
     "Move": {"export": transfer.export, "import": transfer.import_, "merge": transfer.merge},
 }.items():
     for name, function in commands.items():

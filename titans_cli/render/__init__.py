@@ -17,6 +17,7 @@ from titans_cli.render.care import (
 from titans_cli.render.memory import print_difference, print_ingest, print_plan, print_snapshots, print_sources, print_status
 from titans_cli.render.progress import IngestBar
 from titans_cli.render.terminal import megabytes, mode, plain, print_error, print_json, print_note, say, some
+from titans_cli.render.voice import print_written
 
 __all__ = [
     "IngestBar",
@@ -45,6 +46,7 @@ __all__ = [
     "print_snapshots",
     "print_sources",
     "print_status",
+    "print_written",
     "say",
     "some",
 ]
