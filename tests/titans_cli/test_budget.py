@@ -31,7 +31,7 @@ def test_what_is_forgotten_for_want_of_room_goes_off_the_disk_and_is_told(titans
     _, size = documents(titans)
     kept_shards = sum(1 for _ in (titans.home / "shards").rglob("*.safetensors"))
     told = titans("ingest", docs, "--budget", f"{size - 1}B")
-    assert "Forgot 1 documents" in told.stderr
+    assert "Forgot 1 document" in told.stderr
     names, left = documents(titans)
     assert len(names) == 3 and left < size
     assert sum(1 for _ in (titans.home / "shards").rglob("*.safetensors")) == kept_shards - 1

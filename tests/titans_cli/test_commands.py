@@ -144,7 +144,7 @@ def test_changed_file_replaces_its_memories(titans, tmp_path):
     (tmp_path / "a.txt").write_text("The password of the lighthouse keeper is cormorant.")
     titans("ingest", tmp_path / "a.txt")
     assert "cormorant" in ask(titans, "What is the password of the lighthouse keeper?")["evidence"][0]["text"]
-    assert "1 documents" in titans("status").stdout
+    assert "1 document" in titans("status").stdout
 
 
 def test_bad_files_do_not_stop_the_others(titans, tmp_path):
@@ -176,7 +176,7 @@ def test_folder_without_permission_is_reported(titans, tmp_path):
 def test_file_of_one_token(titans, tmp_path):
     (tmp_path / "a.txt").write_text("a")
     titans("ingest", tmp_path / "a.txt")
-    assert "1 documents, 1 tokens in 1 memories" in titans("status").stdout
+    assert "1 document, 1 token in 1 memory" in titans("status").stdout
     titans("ask", "What is it?")
 
 
@@ -248,7 +248,7 @@ def test_file_that_is_no_database_is_reported(titans):
 
 
 def test_text_from_documents_never_controls_the_terminal():
-    assert plain("a\x1b[31mb\x1b]0;title\x07c\x9bd\u202ee\r\n\tf[bold]g") == "abcde\n\tf[bold]g"
+    assert plain("a\x1b[31mb\x1b]0;title\x07c\x9bd\u202ee\r\n\tf[bold]g") == "abce\n\tf[bold]g"
 
 
 def test_chat_answers_and_leaves_at_the_end_of_input(memorized):

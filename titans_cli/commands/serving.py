@@ -21,11 +21,11 @@ def mcp(
     from titans_cli.render import print_note
     from titans_cli.servers.mcp import serve as run
     from titans_cli.settings import home_folder
-    from titans_cli.usecases.live import LiveMemory
+    from titans_cli.usecases.shared import SharedMemory
 
     if sys.stdin.isatty():
         print_note("An assistant starts this and speaks with it. Tell it the command: titans mcp. Ctrl-C ends it.")
-    run(LiveMemory(home_folder(home)), allow_write)
+    run(SharedMemory(home_folder(home)), allow_write)
 
 
 @command("titans serve", "titans serve --port 0", "titans serve --token-file token.txt", json=False)
@@ -44,14 +44,14 @@ def serve(
     from titans_cli.servers.http import open_socket
     from titans_cli.servers.http import serve as run
     from titans_cli.settings import home_folder
-    from titans_cli.usecases.live import LiveMemory
+    from titans_cli.usecases.shared import SharedMemory
 
     token = read_token(token_file)
     with open_socket(host, port) as listening:
         address = f"http://127.0.0.1:{listening.getsockname()[1]}/v1"
         kept = "with the token" if token else "for every program on this machine"
         say(f"Listening at {address} {kept}; the model is called titans. Ctrl-C ends it.")
-        run(LiveMemory(home_folder(home)), listening, token, print_error)
+        run(SharedMemory(home_folder(home)), listening, token, print_error)
 
 
 def need(package: str, extra: str) -> None:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 
 from titans_cli.render import facts
-from titans_cli.render.answers import print_answer
+from titans_cli.render.answers import print_answer, source_line, sureness
 from titans_cli.render.stream import PlainStream
-from titans_cli.render.terminal import mode, out, plain, print_error, print_json, print_note, where, words
+from titans_cli.render.terminal import mode, out, print_error, print_json, print_note, show, words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,11 +39,11 @@ def print_written(answer: Answer, voice: Voice, sources: Sequence[Source], quest
     try:
         with closing(voice.write(question or answer.question, sources, citations)) as pieces:
             for piece in pieces:
-                if not text and not mode.json:
+                if not text:
                     print_writer(voice)
                 text += piece
-                show(shown.feed(piece))
-        show(shown.finish())
+                pass_on(shown.feed(piece))
+        pass_on(shown.finish())
     except KeyboardInterrupt:
         end_line(text)
         raise
@@ -71,12 +71,14 @@ def show_plain(answer: Answer) -> None:
 
 def print_writer(voice: Voice) -> None:
     """Who writes what follows. Part of the answer: it must not get lost where the notes do."""
-    out.print(Text(f"Written by a language model ({words(voice.model)}, {words(voice.url)}), which may err:", style="dim"), soft_wrap=True)
-    if not voice.local:
-        print_note("The question and the quotes below leave this machine.")
+    if not (mode.json or mode.quiet):
+        whose = f"Written by a language model ({words(voice.model)}, {words(voice.url)}), which may err:"
+        out.print(Text(whose, style="dim"), soft_wrap=True)
+        if not voice.local:
+            print_note("The question and the quotes leave this machine.")
 
 
-def show(text: str) -> None:
+def pass_on(text: str) -> None:
     if not mode.json:
         out.out(text, end="", highlight=False)
 
@@ -88,16 +90,19 @@ def end_line(text: str) -> None:
 
 def print_sources_of(written: Written, answer: Answer, sources: Sequence[Source]) -> None:
     """What is cited and what the answer from memory rests on, by number; and that answer."""
+    if mode.quiet:
+        return
     cited = set(written.citations)
-    out.print(Text("\nFrom memory: ", style="dim"), Text(plain(answer.answer or ""), style="bold green"), end="", sep="")
-    out.print(Text(f"  ({answer.confidence:.0%} sure)", style="dim"))
+    out.print()
+    show(Text("From memory: ", style="dim") + Text(words(answer.answer or ""), style="bold green"))
+    show(Text(sureness(answer.confidence), style="dim"))
     for source in sources:
         if source in cited or source.evidence:
-            out.print(Text(f"[{source.number}] {where(source.document, source.page)}", style="cyan"), end="")
-            out.print(Text("  recited word for word" if source.verbatim else "  recited inexactly", style="dim"))
-            out.print(Text(f"    “{words(source.text)}”", style="italic"))
+            out.print()
+            show(Text(f"[{source.number}] ") + source_line(source))
+            show(Text(f"“{words(source.text)}”", style="italic"), indent=2)
     if not cited:
-        print_note("It cites nothing: hold it against what is quoted here.")
+        print_note("\nIt cites nothing: hold it against what is quoted here.")
     if "[?]" in written.text:
         print_note("[?] stands where it cites what it was not given.")
 

@@ -99,10 +99,12 @@ class Guard:
             if message["type"] != "http.request":
                 return bytes(whole)  # the client has left
             whole += message.get("body", b"")
+            more = message.get("more_body", False)
             if len(whole) > self.body:
-                await drain(receive)
+                if more:
+                    await drain(receive)
                 return None
-            if not message.get("more_body", False):
+            if not more:
                 return bytes(whole)
 
 

@@ -6,7 +6,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -21,9 +21,11 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from titans_cli.errors import NoStoreError, TitansError, UsageError
+from titans_cli.render.facts import of_answer
+from titans_cli.render.terminal import VERSION
 from titans_cli.servers import valid
 from titans_cli.servers.guard import BODY, LOOPBACK_ORIGIN, Guard, error_response
-from titans_cli.usecases.live import LiveMemory
+from titans_cli.usecases.shared import SharedMemory
 
 __all__ = ["MODEL", "make_app", "open_socket", "serve"]
 
@@ -114,8 +116,8 @@ def content_of(answer: Any, asked: str) -> Iterator[str]:
 class Chat:
     """Answers requests, one question at a time: others wait, and those whose client has left are passed over."""
 
-    def __init__(self, live: LiveMemory, report: Callable[[str], None]):
-        self.live = live
+    def __init__(self, memory: SharedMemory, report: Callable[[str], None]):
+        self.memory = memory
         self.report = report
         self.one = anyio.Lock()
         self.created = int(time.time())
@@ -157,8 +159,8 @@ class Chat:
         from titans_cli.usecases.follow_up import ask_in_conversation
 
         before = [Answer(question, said, said is None, 1.0, (), 0) for question, said in asked.earlier]
-        answer = self.live.run(lambda assistant: ask_in_conversation(assistant, asked.question, before))
-        tokenizer = self.live.models.tokenizer
+        answer = self.memory.run(lambda assistant: ask_in_conversation(assistant, asked.question, before))
+        tokenizer = self.memory.models.tokenizer
         told = "".join(content_of(answer, asked.question))
         return answer, (len(tokenizer.encode_ordinary(asked.question)), len(tokenizer.encode_ordinary(told)))
 
@@ -171,7 +173,7 @@ class Chat:
             "model": MODEL,
             "choices": [{"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}],
             "usage": {"prompt_tokens": counts[0], "completion_tokens": counts[1], "total_tokens": sum(counts)},
-            "titans": facts_of(answer),
+            "titans": {"version": VERSION, **of_answer(answer)},
         }
 
     def events(self, asked: Asked, answer: Any, whole: dict[str, Any]) -> Iterator[str]:
@@ -195,16 +197,9 @@ def sent(facts: dict[str, Any]) -> str:
     return f"data: {json.dumps(facts)}\n\n"
 
 
-def facts_of(answer: Any) -> dict[str, Any]:
-    """The answer as titans ask --json tells it."""
-    names = ("question", "answer", "refused", "confidence", "elapsed_ms")
-    evidence = [{name: row[name] for name in ("text", "document", "page", "verbatim", "score")} for row in map(asdict, answer.evidence)]
-    return {"version": 1, **{name: getattr(answer, name) for name in names}, "evidence": evidence}
-
-
-def make_app(live: LiveMemory, port: int, token: str | None, report: Callable[[str], None]) -> Starlette:
+def make_app(memory: SharedMemory, port: int, token: str | None, report: Callable[[str], None]) -> Starlette:
     """The application for a server at ``port`` of this machine; ``report`` gets a line about each fault of the program."""
-    chat = Chat(live, report)
+    chat = Chat(memory, report)
 
     async def refuse(_: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500
@@ -241,10 +236,10 @@ def open_socket(host: str, port: int) -> socket.socket:
     return listening
 
 
-def serve(live: LiveMemory, listening: socket.socket, token: str | None, report: Callable[[str], None]) -> None:
+def serve(memory: SharedMemory, listening: socket.socket, token: str | None, report: Callable[[str], None]) -> None:
     """Serve until Ctrl-C, which is raised as KeyboardInterrupt when the server has closed."""
-    app = make_app(live, listening.getsockname()[1], token, report)
+    app = make_app(memory, listening.getsockname()[1], token, report)
     quiet: dict[str, Any] = {"log_config": None, "log_level": "critical", "access_log": False, "server_header": False}
     config = uvicorn.Config(app, ws="none", lifespan="off", timeout_graceful_shutdown=3, **quiet)
-    threading.Thread(target=live.warm).start()
+    threading.Thread(target=memory.warm).start()
     uvicorn.Server(config).run(sockets=[listening])

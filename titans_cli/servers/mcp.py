@@ -4,8 +4,7 @@ import logging
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from importlib import import_module
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import anyio
 from mcp.server import MCPServer
@@ -16,7 +15,10 @@ from pydantic import BaseModel, Field
 from titans_cli import __version__
 from titans_cli.errors import TitansError
 from titans_cli.servers import valid
-from titans_cli.usecases.live import LiveMemory
+from titans_cli.usecases.shared import SharedMemory
+
+if TYPE_CHECKING:
+    from titans_cli.usecases.evidence import Evidence
 
 __all__ = ["make_server", "serve"]
 
@@ -41,6 +43,7 @@ class Quote(BaseModel):
     page: int | None
     verbatim: bool = Field(description="Whether the recitation's checksum is that of the text which was memorized.")
     score: float
+    imported: bool = Field(description="Whether it came with an export that somebody else may have made.")
 
 
 class Answered(BaseModel):
@@ -101,11 +104,15 @@ def result(content: str, structured: BaseModel) -> CallToolResult:
     return CallToolResult(content=[TextContent(type="text", text=content)], structured_content=structured.model_dump(mode="json"))
 
 
+def quote_of(e: "Evidence") -> Quote:
+    return Quote(text=e.text, document=valid(e.document), page=e.page, verbatim=e.verbatim, score=e.score, imported=e.imported)
+
+
 def page_of(document: str, page: int | None) -> str:
     return document + ("" if page is None else f", page {page}")
 
 
-def make_server(live: LiveMemory, allow_write: bool) -> MCPServer[Any]:
+def make_server(memory: SharedMemory, allow_write: bool) -> MCPServer[Any]:
     """A server with the tools that read, and with ``allow_write`` those that write."""
     one = anyio.CapacityLimiter(1)  # torch work takes all cores: one tool at a time, the others wait
 
@@ -121,20 +128,20 @@ def make_server(live: LiveMemory, allow_write: bool) -> MCPServer[Any]:
     @asynccontextmanager
     async def warmed(_: MCPServer[Any]) -> AsyncIterator[None]:
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(lambda: anyio.to_thread.run_sync(live.warm, abandon_on_cancel=True))
+            tasks.start_soon(lambda: anyio.to_thread.run_sync(memory.warm, abandon_on_cancel=True))
             yield
             tasks.cancel_scope.cancel()
 
     server = MCPServer[Any](
         "titans", title="titans memory", instructions=INSTRUCTIONS, version=__version__, log_level="ERROR", lifespan=warmed
     )
-    add_reading(server, live, work)
+    add_reading(server, memory, work)
     if allow_write:
-        add_writing(server, live, work)
+        add_writing(server, memory, work)
     return server
 
 
-def add_reading(server: MCPServer[Any], live: LiveMemory, work: Callable[..., Any]) -> None:
+def add_reading(server: MCPServer[Any], memory: SharedMemory, work: Callable[..., Any]) -> None:
     @server.tool(annotations=READS, title="Ask the memory")
     async def ask(question: Question, min_confidence: LeastSure = None) -> Annotated[CallToolResult, Answered]:
         """Answer a question from memory, with confidence and the recited evidence: its text, document and page."""
@@ -143,10 +150,8 @@ def add_reading(server: MCPServer[Any], live: LiveMemory, work: Callable[..., An
             from titans_cli.usecases.ask import MIN_CONFIDENCE
 
             asked = clean(question, "The question is empty.")
-            found = live.run(lambda assistant: assistant.ask(asked, MIN_CONFIDENCE if min_confidence is None else min_confidence))
-            quotes = [
-                Quote(text=e.text, document=valid(e.document), page=e.page, verbatim=e.verbatim, score=e.score) for e in found.evidence
-            ]
+            found = memory.run(lambda assistant: assistant.ask(asked, MIN_CONFIDENCE if min_confidence is None else min_confidence))
+            quotes = [quote_of(evidence) for evidence in found.evidence]
             lines = ["Not in memory."] if found.answer is None else [f"{found.answer} ({found.confidence:.0%} sure)"]
             lines += [f"{page_of(quote.document, quote.page)}: “{quote.text}”" for quote in quotes]
             told = Answered(
@@ -161,12 +166,10 @@ def add_reading(server: MCPServer[Any], live: LiveMemory, work: Callable[..., An
         """Continue from memory, word for word, what follows some words of a document."""
 
         def continue_() -> CallToolResult:
-            from titans_cli.usecases.continue_text import continue_text
+            from titans_cli.usecases.continue_text import recite_on
 
             begun = clean(words, "Give some words of a document.")
-            found = live.run(lambda assistant: continue_text(assistant, begun))
-            if found is None:
-                raise TitansError("No memory that these words wake holds them. Give more of them, as they stand in the document.")
+            found = memory.run(lambda assistant: recite_on(assistant, begun))
             told = Recited(text=found.text, document=valid(found.document), page=found.page, verbatim=found.verbatim)
             return result(f"{found.text}\n({page_of(told.document, told.page)})", told)
 
@@ -180,7 +183,7 @@ def add_reading(server: MCPServer[Any], live: LiveMemory, work: Callable[..., An
         """List the memorized documents."""
 
         def look() -> CallToolResult:
-            fitting = live.run(lambda assistant: [d for d in assistant.index.documents if containing.lower() in d.path.lower()])
+            fitting = memory.run(lambda assistant: [d for d in assistant.index.documents if containing.lower() in d.path.lower()])
             rows = [
                 Document(name=valid(d.name), path=valid(d.path), pages=d.pages, tokens=d.tokens) for d in fitting[first : first + LISTED]
             ]
@@ -196,7 +199,7 @@ def add_reading(server: MCPServer[Any], live: LiveMemory, work: Callable[..., An
         return await work(look)
 
 
-def add_writing(server: MCPServer[Any], live: LiveMemory, work: Callable[..., Any]) -> None:
+def add_writing(server: MCPServer[Any], memory: SharedMemory, work: Callable[..., Any]) -> None:
     @server.tool(annotations=ToolAnnotations(read_only_hint=False, destructive_hint=False, open_world_hint=False), title="Remember")
     async def remember(
         text: Annotated[str, Field(description="What to memorize, in whole sentences that stand alone.", min_length=1, max_length=200_000)],
@@ -204,9 +207,10 @@ def add_writing(server: MCPServer[Any], live: LiveMemory, work: Callable[..., An
         """Memorize a text, as a document of its own with the date."""
 
         def learn() -> CallToolResult:
+            from titans_cli.usecases.remember import remember as run
+
             said = clean(text, "There is nothing to remember.")
-            write = import_module("titans_cli.usecases.remember").remember
-            done = live.write(lambda home, models: write(home, models, said)).document
+            done = memory.write(lambda home, models: run(home, models, said)).document
             told = Remembered(document=done.name, tokens=done.tokens)
             return result(f"Memorized as {told.document} ({told.tokens} tokens).", told)
 
@@ -221,7 +225,7 @@ def add_writing(server: MCPServer[Any], live: LiveMemory, work: Callable[..., An
         def drop() -> CallToolResult:
             from titans_cli.usecases.care import forget as run
 
-            done = live.write(lambda home, _: run(home, [document]))
+            done = memory.write(lambda home, _: run(home, [document]))
             told = Forgotten(documents=[valid(d.name) for d in done.documents], still_in=[snapshot.name for snapshot in done.still_in])
             return result(f"Forgotten: {', '.join(told.documents)}. Still in: {', '.join(told.still_in) or 'no snapshot'}.", told)
 
@@ -236,8 +240,8 @@ def clean(text: str, otherwise: str) -> str:
     return text
 
 
-def serve(live: LiveMemory, allow_write: bool) -> None:
+def serve(memory: SharedMemory, allow_write: bool) -> None:
     """Serve until standard input ends. Ctrl-C ends the process at once: a read of standard input cannot be broken off otherwise,
     and the store bears it at any moment."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    anyio.run(make_server(live, allow_write).run_stdio_async)
+    anyio.run(make_server(memory, allow_write).run_stdio_async)

@@ -1,9 +1,11 @@
 """What was recited, as numbered quotes: a language model gets them, and cites them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from titans_cli.usecases.ask import Answer, Assistant, Recitation
+from titans_cli.store import StoredDocument
+from titans_cli.usecases.ask import Answer, Assistant
+from titans_cli.usecases.evidence import Recitation
 
 __all__ = ["SOURCES", "Source", "gather_sources"]
 
@@ -25,6 +27,7 @@ class Source:
     page: int | None  # on which it begins
     verbatim: bool
     evidence: bool  # holds what the answer from memory rests on
+    source: StoredDocument | None = None
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,7 @@ class Piece:
     """Sentences of one recitation that lie on one page."""
 
     text: str
+    source: StoredDocument | None
     document: str
     page: int | None
     verbatim: bool
@@ -50,14 +54,13 @@ def gather_sources(assistant: Assistant, answer: Answer) -> tuple[Source, ...]:
     pieces = [p for run in awake.runs for p in pieces_of(run, [fit for _, fit in assistant.fits_of(run, awake.fits)])]
     chosen: list[tuple[Piece, bool]] = []
     for shown in answer.evidence:
-        known = next((p for p in pieces if p.document == shown.document and shown.text in p.text), None)
+        known = next((p for p in pieces if p.source == shown.source and shown.text in p.text), None)
         if known is None:  # it goes over a page's end
-            chosen.append((Piece(shown.text, shown.document, shown.page, shown.verbatim, shown.score, 0), True))
+            chosen.append((Piece(shown.text, shown.source, shown.document, shown.page, shown.verbatim, shown.score, 0), True))
             continue
         pieces.remove(known)
-        start = known.text.index(shown.text)
-        centre = start + min(len(shown.text), PIECE) // 2
-        chosen.append((Piece(known.text, known.document, known.page, known.verbatim, known.score, centre), True))
+        centre = known.text.index(shown.text) + min(len(shown.text), PIECE) // 2
+        chosen.append((replace(known, centre=centre), True))
     chosen += [(piece, False) for piece in sorted(pieces, key=lambda piece: -piece.score)]
     sources: list[Source] = []
     room = WHOLE
@@ -66,7 +69,7 @@ def gather_sources(assistant: Assistant, answer: Answer) -> tuple[Source, ...]:
         if not text:
             break
         room -= len(text)
-        sources.append(Source(len(sources) + 1, text, piece.document, piece.page, piece.verbatim, evidence))
+        sources.append(Source(len(sources) + 1, text, piece.document, piece.page, piece.verbatim, evidence, piece.source))
     return tuple(sources)
 
 
@@ -85,7 +88,7 @@ def pieces_of(run: Recitation, fits: Sequence[float]) -> list[Piece]:
         best = max(range(len(group)), key=lambda j: fits[group[j]])
         centre = (inside[best].start + inside[best].end) // 2 - start
         page, verbatim = run.pages[inside[0].memory], all(run.verbatim[s.memory] for s in inside)
-        pieces.append(Piece(run.text[start:end], run.document, page, verbatim, run.score + fits[group[best]], centre))
+        pieces.append(Piece(run.text[start:end], run.source, run.document, page, verbatim, run.score + fits[group[best]], centre))
     return pieces
 
 
