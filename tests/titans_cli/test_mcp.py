@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -219,6 +220,17 @@ def test_nothing_but_protocol_is_on_standard_output(tmp_path):
     assert all(message["jsonrpc"] == "2.0" for message in told)
     assert told[0]["result"]["serverInfo"]["name"] == "titans"
     assert next(message for message in told if message.get("id") == 2)["result"]["isError"] is True
+
+
+def test_ctrl_c_ends_it_at_once(tmp_path):
+    heed = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731 - a background job inherits SIGINT ignored
+    command = [sys.executable, "-m", "titans_cli", "mcp", "--home", str(tmp_path / "none")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=heed) as process:
+        process.stdin.write(json.dumps({"jsonrpc": "2.0", "id": 1, "method": "ping"}) + "\n")
+        process.stdin.flush()
+        assert json.loads(process.stdout.readline())["id"] == 1
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=20) == -signal.SIGINT
 
 
 def test_names_that_are_no_text_do_no_harm():

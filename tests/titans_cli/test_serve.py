@@ -12,9 +12,11 @@ import sys
 import threading
 from contextlib import closing, contextmanager
 
+import anyio
 import pytest
 
 from titans_cli.errors import TitansError, UsageError
+from titans_cli.servers.guard import Guard
 from titans_cli.servers.http import content_of, earlier_of, open_socket
 from titans_cli.usecases.ask import Answer
 from titans_cli.usecases.evidence import Evidence
@@ -242,6 +244,26 @@ def test_a_body_that_is_too_large_is_refused(server):
     for _ in range(5):  # the last piece may arrive with those before it, or alone
         assert server.request("POST", "/v1/chat/completions", chunked, Content_Length=None, Transfer_Encoding="chunked")[0] == 413
     assert server.request("POST", "/v1/chat/completions", b" " * 999_000)[0] == 400
+
+
+@pytest.mark.parametrize("sizes", [[11], [5, 6], [5, 5, 1], [20, 5]])
+def test_a_refusal_does_not_wait_for_what_will_not_come(sizes):
+    async def run():
+        pieces = [{"type": "http.request", "body": b" " * size, "more_body": i + 1 < len(sizes)} for i, size in enumerate(sizes)]
+        told = []
+
+        async def receive():
+            return pieces.pop(0) if pieces else await anyio.sleep_forever()
+
+        async def send(message):
+            told.append(message)
+
+        headers = [(b"host", b"127.0.0.1:1"), (b"content-type", b"application/json")]
+        with anyio.fail_after(5):
+            await Guard(None, 1, None, 10)({"type": "http", "method": "POST", "headers": headers}, receive, send)
+        assert told[0]["status"] == 413 and not pieces
+
+    anyio.run(run)
 
 
 @pytest.mark.parametrize(

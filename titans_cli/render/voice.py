@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 
 from titans_cli.render import facts
-from titans_cli.render.answers import print_answer, source_line, sureness
+from titans_cli.render.answers import print_answer, print_why, source_line, sureness
 from titans_cli.render.stream import PlainStream
 from titans_cli.render.terminal import mode, out, print_error, print_json, print_note, show, words
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["print_written"]
 
 
-def print_written(answer: Answer, voice: Voice, sources: Sequence[Source], question: str | None = None) -> bool:
-    """Have ``voice`` write an answer from ``sources`` and show it as it comes in; ``question`` where it is not the answer's.
+def print_written(answer: Answer, voice: Voice, sources: Sequence[Source], why: bool = False) -> bool:
+    """Have ``voice`` write an answer from ``sources`` and show it as it comes in; ``why``: and what the question woke.
 
     Where it cannot, the answer from memory is shown and, as an error, why; returns whether all went well. A refused answer is shown as
     it is, and the language model is not asked. Raises KeyboardInterrupt when it is stopped, with the line ended.
@@ -32,12 +32,12 @@ def print_written(answer: Answer, voice: Voice, sources: Sequence[Source], quest
     from titans_cli.usecases.voice import Citations
 
     if answer.answer is None or not sources:
-        show_plain(answer)
+        show_plain(answer, why)
         return True
     citations = Citations(len(sources))
     text, shown = "", PlainStream()
     try:
-        with closing(voice.write(question or answer.question, sources, citations)) as pieces:
+        with closing(voice.write(answer.question, sources, citations)) as pieces:
             for piece in pieces:
                 if not text:
                     print_writer(voice)
@@ -50,23 +50,25 @@ def print_written(answer: Answer, voice: Voice, sources: Sequence[Source], quest
     except TitansError as error:
         end_line(text)
         print_error(str(error), error.exit_code)
-        show_plain(answer)
+        show_plain(answer, why)
         return False
     end_line(text)
     written = voice.written(text, sources, citations)
     if mode.json:
-        print_json({**facts.of_answer(answer), "written": of_written(written)})
+        print_json({**facts.of_answer(answer, why), "written": of_written(written)})
     else:
         print_sources_of(written, answer, sources)
+        if why:
+            print_why(answer)
     return True
 
 
-def show_plain(answer: Answer) -> None:
+def show_plain(answer: Answer, why: bool) -> None:
     """The answer from memory alone; with --json, "written" says that nothing was."""
     if mode.json:
-        print_json({**facts.of_answer(answer), "written": None})
+        print_json({**facts.of_answer(answer, why), "written": None})
     else:
-        print_answer(answer)
+        print_answer(answer, why)
 
 
 def print_writer(voice: Voice) -> None:
