@@ -15,11 +15,12 @@ from contextlib import closing, contextmanager
 import anyio
 import pytest
 
-from titans_cli.errors import TitansError, UsageError
+from titans_cli.errors import DamagedError, TitansError, UsageError
 from titans_cli.servers.guard import Guard
 from titans_cli.servers.http import content_of, earlier_of, open_socket
 from titans_cli.usecases.ask import Answer
 from titans_cli.usecases.evidence import Evidence
+from titans_cli.usecases.shared import SharedMemory
 
 FOX = "What did the fox say about the grapes?"
 
@@ -339,3 +340,39 @@ def test_what_was_answered_is_read_back_out_of_the_conversation():
     refused = "".join(content_of(Answer("Why?", None, True, 0.9, (), 1), "Why?"))
     turns = [("user", "Who?"), ("assistant", told), ("user", "Why?"), ("assistant", refused), ("assistant", "x"), ("user", "y")]
     assert earlier_of(turns) == (("Who?", "The fox"), ("Why?", None))
+
+
+def test_a_memory_that_changes_while_a_question_is_answered_is_asked_again(copied):
+    memory, asked = SharedMemory(copied.home), []
+
+    def work(assistant):
+        asked.append(assistant)
+        if len(asked) == 1:
+            copied("forget", "aesop.html", "--everywhere")
+            raise DamagedError("The shard is gone.")
+        return len(assistant.documents)
+
+    assert memory.run(work) == 3 and asked[0] is not asked[1]
+
+    def fail(assistant):
+        asked.append(assistant)
+        raise DamagedError("The shard is gone.")
+
+    with pytest.raises(DamagedError):
+        memory.run(fail)
+    assert len(asked) == 3  # nothing has changed: once is enough
+    with pytest.raises(TitansError, match="nowhere"):
+        memory.run(lambda _: (copied.home / "nowhere").read_bytes())
+    with pytest.raises(ZeroDivisionError):
+        memory.run(lambda _: 1 / 0)
+
+
+def test_what_is_not_needed_is_not_loaded():
+    code = "import sys, titans_cli.app; assert not {'mcp', 'openai', 'starlette', 'uvicorn', 'pydantic', 'torch'} & sys.modules.keys()"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_missing_package_is_named(titans, monkeypatch):
+    monkeypatch.setattr("titans_cli.commands.serving.find_spec", lambda name: None)
+    for extra in ("mcp", "serve"):
+        assert f'pip install "titans[{extra}]"' in titans(extra, code=2).stderr

@@ -21,9 +21,10 @@ from titans_cli.render import mode, plain
 from titans_cli.render.stream import PlainStream
 from titans_cli.render.voice import print_written
 from titans_cli.usecases.ask import Answer, Assistant
+from titans_cli.usecases.citations import Citations
 from titans_cli.usecases.evidence import Evidence
 from titans_cli.usecases.sources import Source, gather_sources
-from titans_cli.usecases.voice import Citations, Voice, VoiceError, base_url, choose_voice, prompt
+from titans_cli.usecases.voice import Thoughts, Voice, VoiceError, base_url, choose_voice, prompt
 
 SOURCES = (
     Source(1, "Julian Seward wrote bzip2.", "bzip2.pdf", 4, True, True),
@@ -187,15 +188,36 @@ def test_a_refused_answer_does_not_reach_the_model(fake, voice, capsys):
         (["a [99999999999999999999]"], "a [?]", []),
         (["a 【1†sou", "rce】 b"], "a [1] b", [1]),
         (["a [", "note] b ["], "a [note] b [", []),
-        (["<thi", "nk>why [1]</th", "ink>\n\nbecause [2]"], "because [2]", [2]),
-        (["a <think> b"], "a <think> b", []),
-        (["<think>never ", "ends"], "", []),
     ],
 )
 def test_citations_are_checked_as_they_stream_in(pieces, text, cited):
-    citations = Citations(3)
+    citations = Citations(SOURCES)
     assert "".join([*map(citations.feed, pieces), citations.finish()]) == text
-    assert citations.cited == cited
+    assert [source.number for source in citations.cited] == cited
+
+
+@pytest.mark.parametrize(
+    ("pieces", "text"),
+    [
+        (["<thi", "nk>why [1]</th", "ink>\n\nbecause", " [2]"], "because [2]"),
+        ([" \n<think>a</think>", "b"], "b"),
+        (["a <think> b"], "a <think> b"),
+        (["<", "b>"], "<b>"),
+        (["<thi"], "<thi"),
+        (["<think>never ", "ends"], ""),
+        ([], ""),
+    ],
+)
+def test_what_a_model_thinks_aloud_is_left_out(pieces, text):
+    thoughts = Thoughts()
+    assert "".join([*map(thoughts.feed, pieces), thoughts.finish()]) == text
+
+
+def test_what_is_taken_out_for_the_terminal_makes_no_citation(fake, voice, capsys, as_json):
+    fake.pieces = ["a [\x1b[3", "1m7] b [\u202e8] c [\u202e1]"]
+    assert print_written(ANSWER, voice(), SOURCES)
+    written = json.loads(capsys.readouterr().out)["written"]
+    assert written["text"] == "a [?] b [?] c [1]" and [c["number"] for c in written["citations"]] == [1]
 
 
 ALPHABET = st.sampled_from(
@@ -282,7 +304,7 @@ def test_the_key_goes_to_the_server_alone_and_into_no_message(fake, voice, monke
     monkeypatch.setenv("OPENAI_API_KEY", "another key")
     fake.status, fake.kind, fake.body = 400, "application/json", error("no such key: hidden-key")
     with pytest.raises(VoiceError) as told:
-        list(voice(key="hidden-key").write("Who?", SOURCES, Citations(3)))
+        list(voice(key="hidden-key").write("Who?", SOURCES))
     assert "hidden-key" not in str(told.value)
     assert fake.headers["authorization"] == "Bearer hidden-key"
     assert not [value for value in fake.headers.values() if "org-of-mine" in value or "another key" in value]
@@ -298,18 +320,18 @@ def test_the_only_model_of_a_server_need_not_be_named(fake, voice):
 
 def test_a_model_that_never_ends_is_cut(fake, voice):
     fake.pieces = ["word " * 100] * 1000
-    text = "".join(voice().write("Who?", SOURCES, Citations(3)))
+    text = "".join(voice().write("Who?", SOURCES))
     assert 20_000 < len(text) < 21_000 and text.endswith("…")
 
 
 def test_an_answer_that_the_server_cuts_says_so(fake, voice):
     fake.end = "length"
-    assert "".join(voice().write("Who?", SOURCES, Citations(3))) == "Julian Seward [1]. …"
+    assert "".join(voice().write("Who?", SOURCES)) == "Julian Seward [1]. …"
 
 
 def test_leaving_early_ends_the_request(fake, voice):
     fake.pieces, fake.pause = ["word "] * 1000, 0.01
-    with closing(voice().write("Who?", SOURCES, Citations(3))) as pieces:
+    with closing(voice().write("Who?", SOURCES)) as pieces:
         next(pieces)
     assert fake.gone.wait(10)
 
@@ -379,6 +401,8 @@ def test_the_voice_comes_from_options_and_its_key_from_the_environment(monkeypat
     assert choose_voice(None, None) is None
     with pytest.raises(UsageError, match="--llm URL"):
         choose_voice(None, "m")
+    monkeypatch.setenv("TITANS_LLM_MODEL", "m")
+    assert choose_voice(None, "m") is None
     monkeypatch.setenv("TITANS_LLM_KEY", "k\n")
     voice = choose_voice("http://x", "m")
     assert (voice.url, voice.model, voice.key, voice.local) == ("http://x/v1", "m", "k", False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
@@ -10,7 +11,7 @@ from rich.text import Text
 from titans_cli.render import facts
 from titans_cli.render.answers import print_answer, print_why, source_line, sureness
 from titans_cli.render.stream import PlainStream
-from titans_cli.render.terminal import mode, out, print_error, print_json, print_note, show, words
+from titans_cli.render.terminal import mode, out, print_error, print_json, print_note, show, words, working
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,21 +30,20 @@ def print_written(answer: Answer, voice: Voice, sources: Sequence[Source], why: 
     it is, and the language model is not asked. Raises KeyboardInterrupt when it is stopped, with the line ended.
     """
     from titans_cli.errors import TitansError
-    from titans_cli.usecases.voice import Citations
+    from titans_cli.usecases.citations import Citations
 
     if answer.answer is None or not sources:
         show_plain(answer, why)
         return True
-    citations = Citations(len(sources))
-    text, shown = "", PlainStream()
+    safe, citations, text = PlainStream(), Citations(sources), ""
     try:
-        with closing(voice.write(answer.question, sources, citations)) as pieces:
-            for piece in pieces:
-                if not text:
-                    print_writer(voice)
-                text += piece
-                pass_on(shown.feed(piece))
-        pass_on(shown.finish())
+        with closing(voice.write(answer.question, sources)) as pieces:
+            with working("Writing"):
+                first = next(pieces, "")
+            print_writer(voice)
+            for piece in chain([first], pieces):
+                text += pass_on(citations.feed(safe.feed(piece)))
+        text += pass_on(citations.feed(safe.finish()) + citations.finish())
     except KeyboardInterrupt:
         end_line(text)
         raise
@@ -53,7 +53,7 @@ def print_written(answer: Answer, voice: Voice, sources: Sequence[Source], why: 
         show_plain(answer, why)
         return False
     end_line(text)
-    written = voice.written(text, sources, citations)
+    written = voice.written(text, citations)
     if mode.json:
         print_json({**facts.of_answer(answer, why), "written": of_written(written)})
     else:
@@ -80,9 +80,11 @@ def print_writer(voice: Voice) -> None:
             print_note("The question and the quotes leave this machine.")
 
 
-def pass_on(text: str) -> None:
-    if not mode.json:
+def pass_on(text: str) -> str:
+    """``text``, which is shown at once where it is for people."""
+    if text and not mode.json:
         out.out(text, end="", highlight=False)
+    return text
 
 
 def end_line(text: str) -> None:
@@ -96,7 +98,7 @@ def print_sources_of(written: Written, answer: Answer, sources: Sequence[Source]
         return
     cited = set(written.citations)
     out.print()
-    show(Text("From memory: ", style="dim") + Text(words(answer.answer or ""), style="bold green"))
+    show(Text.assemble(("From memory: ", "dim"), (words(answer.answer or ""), "bold green")))
     show(Text(sureness(answer.confidence), style="dim"))
     for source in sources:
         if source in cited or source.evidence:

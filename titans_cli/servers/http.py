@@ -240,6 +240,6 @@ def serve(memory: SharedMemory, listening: socket.socket, token: str | None, rep
     """Serve until Ctrl-C, which is raised as KeyboardInterrupt when the server has closed."""
     app = make_app(memory, listening.getsockname()[1], token, report)
     quiet: dict[str, Any] = {"log_config": None, "log_level": "critical", "access_log": False, "server_header": False}
-    config = uvicorn.Config(app, ws="none", lifespan="off", timeout_graceful_shutdown=3, **quiet)
+    config = uvicorn.Config(app, ws="none", lifespan="off", proxy_headers=False, timeout_graceful_shutdown=3, **quiet)
     threading.Thread(target=memory.warm).start()
     uvicorn.Server(config).run(sockets=[listening])

@@ -7,7 +7,7 @@ from titans_cli.store import StoredDocument
 from titans_cli.usecases.ask import Answer, Assistant
 from titans_cli.usecases.evidence import Recitation
 
-__all__ = ["SOURCES", "Source", "gather_sources"]
+__all__ = ["Source", "gather_sources"]
 
 WHOLE = 6_000
 """Characters of quotes that a model gets: some 1,500 tokens, which the small context of a local server holds."""

@@ -15,9 +15,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from titans_cli.errors import TitansError, UsageError
-from titans_cli.usecases.sources import SOURCES, Source
+from titans_cli.usecases.citations import Citations
+from titans_cli.usecases.sources import Source
 
-__all__ = ["Citations", "Voice", "VoiceError", "Written", "choose_voice"]
+__all__ = ["Voice", "VoiceError", "Written", "choose_voice"]
 
 MOST = 20_000
 """Characters of a written answer, after which it is cut: a model may never come to an end."""
@@ -67,68 +68,34 @@ def prompt(question: str, sources: Sequence[Source]) -> list[dict[str, str]]:
     return [{"role": "system", "content": SYSTEM}, {"role": "user", "content": asked}]
 
 
-class Citations:
-    """Passes on text as it streams in; citations of sources that there are not become [?], and what a model thinks aloud is left out.
+class Thoughts:
+    """Leaves out what a model thinks aloud before it answers, between <think> and </think>, from text that streams in."""
 
-    ``cited`` are the numbers of the sources that it named, in the order of their first mention.
-    """
+    BEGIN, END = "<think>", "</think>"
 
-    CITED = re.compile(r"[\[【](\d[\d,;\s–-]*)(?:†[^\]】]*)?[\]】]")
-    BEGUN = re.compile(r"[\[【](?:\d[\d,;\s–-]{0,40}(?:†[^\]】]{0,40})?)?\Z")
-    THINK, THOUGHT = "<think>", "</think>"
-
-    def __init__(self, count: int):
-        self.count = count
-        self.cited: list[int] = []
+    def __init__(self) -> None:
         self.held = ""
         self.thinking: bool | None = None  # None: nothing but white space came yet
 
     def feed(self, text: str) -> str:
-        """What of the text so far can be shown."""
+        """What of the text so far belongs to the answer."""
         self.held += text
         if self.thinking is None:
             start = self.held.lstrip()
-            if self.THINK.startswith(start[: len(self.THINK)]) and len(start) < len(self.THINK):
+            if self.BEGIN.startswith(start):
                 return ""
-            self.thinking = start.startswith(self.THINK)
+            self.thinking = start.startswith(self.BEGIN)
         if self.thinking:
-            _, found, after = self.held.partition(self.THOUGHT)
+            _, found, self.held = self.held.rpartition(self.END) if self.END in self.held else ("", "", self.held[-len(self.END) :])
             if not found:
-                self.held = self.THINK + self.held[-len(self.THOUGHT) :]
                 return ""
-            self.thinking, self.held = False, after.lstrip()
-        begun = self.BEGUN.search(self.held)
-        cut = begun.start() if begun else len(self.held)
-        ready, self.held = self.held[:cut], self.held[cut:]
-        return self.CITED.sub(self.check, ready)
+            self.thinking, self.held = False, self.held.lstrip()
+        ready, self.held = self.held, ""
+        return ready
 
     def finish(self) -> str:
         """What was held back."""
-        ready, self.held = "" if self.thinking else self.held, ""
-        return self.CITED.sub(self.check, ready)
-
-    def check(self, match: re.Match[str]) -> str:
-        shown = []
-        for number in numbers_in(match[1]):
-            if not 1 <= number <= self.count:
-                shown.append("[?]")
-                continue
-            shown.append(f"[{number}]")
-            if number not in self.cited:
-                self.cited.append(number)
-        return "".join(dict.fromkeys(shown))
-
-
-def numbers_in(text: str) -> list[int]:
-    """The numbers of "1, 3-5"; a range that is too long or backwards counts as its ends."""
-    numbers: list[int] = []
-    for part in re.split(r"[,;\s]+", re.sub(r"\s*[–-]\s*", "-", text)):
-        ends = [int(end[:9]) for end in part.split("-") if end]
-        if len(ends) == 2 and 0 < ends[1] - ends[0] < SOURCES:
-            numbers += range(ends[0], ends[1] + 1)
-        else:
-            numbers += ends
-    return numbers
+        return "" if self.thinking else self.held
 
 
 class Voice:
@@ -176,22 +143,22 @@ class Voice:
         """What the server has."""
         return [str(model.id) for model in self.client.with_options(timeout=CONNECT).models.list().data]
 
-    def write(self, question: str, sources: Sequence[Source], citations: Citations) -> Generator[str, None, None]:
-        """Text as it comes in, through ``citations``; not yet fit for a terminal. Raises VoiceError.
+    def write(self, question: str, sources: Sequence[Source]) -> Generator[str, None, None]:
+        """Text as it comes in: not yet fit for a terminal, and its citations are not checked. Raises VoiceError.
 
         Closing the iterator, or Ctrl-C, ends the request.
         """
-        size = 0
+        size, thoughts = 0, Thoughts()
         try:
             for raw in self.stream(prompt(question, sources)):
-                text = citations.feed(raw) if size else citations.feed(raw).lstrip()
+                text = thoughts.feed(raw) if size else thoughts.feed(raw).lstrip()
                 size += len(text)
                 if text:
                     yield text
                 if size > MOST:
                     yield " …"
                     break
-            text = citations.finish()
+            text = thoughts.finish()
         except TitansError:
             raise
         except Exception as error:  # the HTTP library's own errors come through too, and it is another one in other versions of openai
@@ -236,9 +203,9 @@ class Voice:
                 raise
             return create(**wanted)  # some models take no temperature
 
-    def written(self, text: str, sources: Sequence[Source], citations: Citations) -> Written:
-        """The answer when all of it was written."""
-        return Written(text.strip(), self.model, self.url, tuple(sources[number - 1] for number in citations.cited))
+    def written(self, text: str, citations: Citations) -> Written:
+        """The answer when all of it was written and its citations were checked."""
+        return Written(text.strip(), self.model, self.url, tuple(citations.cited))
 
     def told(self, error: Exception, begun: bool = False) -> VoiceError:
         """One line for people about what went wrong with the server."""
@@ -306,6 +273,8 @@ def choose_voice(url: str | None, model: str | None) -> Voice | None:
     """The voice that was asked for, None for none, with the key that the environment has for it. Raises UsageError."""
     if not url:
         if model:
+            if model == os.environ.get("TITANS_LLM_MODEL"):
+                return None
             raise UsageError("--model names a model of a server: give --llm URL too, such as http://localhost:11434")
         return None
     return Voice(url, model, os.environ.get("TITANS_LLM_KEY", "").strip() or None)
