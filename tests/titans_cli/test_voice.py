@@ -201,6 +201,7 @@ def test_citations_are_checked_as_they_stream_in(pieces, text, cited):
     [
         (["<thi", "nk>why [1]</th", "ink>\n\nbecause", " [2]"], "because [2]"),
         ([" \n<think>a</think>", "b"], "b"),
+        (["<think>a</think>b </think> c"], "b </think> c"),
         (["a <think> b"], "a <think> b"),
         (["<", "b>"], "<b>"),
         (["<thi"], "<thi"),

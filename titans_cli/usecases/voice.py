@@ -86,10 +86,10 @@ class Thoughts:
                 return ""
             self.thinking = start.startswith(self.BEGIN)
         if self.thinking:
-            _, found, self.held = self.held.rpartition(self.END) if self.END in self.held else ("", "", self.held[-len(self.END) :])
-            if not found:
+            if self.END not in self.held:
+                self.held = self.held[-len(self.END) :]
                 return ""
-            self.thinking, self.held = False, self.held.lstrip()
+            self.thinking, self.held = False, self.held.partition(self.END)[2].lstrip()
         ready, self.held = self.held, ""
         return ready
 
