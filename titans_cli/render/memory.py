@@ -190,7 +190,7 @@ def print_snapshots(listed: Sequence[ListedSnapshot]) -> None:
         table.add_column(heading, no_wrap=True, justify="right" if heading in ("documents", "tokens") else "left")
     for row in listed:
         s: Snapshot = row.snapshot
-        facts_of_row = [
+        cells = [
             "*" if row.head else "",
             Text(words(s.name)),
             local(s.created),
@@ -198,7 +198,7 @@ def print_snapshots(listed: Sequence[ListedSnapshot]) -> None:
             f"{row.tokens:,}",
             s.digest[:12],
         ]
-        table.add_row(*facts_of_row[: len(headings) + 2])
+        table.add_row(*cells[: len(headings) + 2])
     show_table(table)
 
 

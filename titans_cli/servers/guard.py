@@ -9,7 +9,7 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from titans_cli.servers import valid
+from titans_cli.encoding import well_formed
 
 __all__ = ["BODY", "LOOPBACK_ORIGIN", "Guard", "error_response"]
 
@@ -27,7 +27,7 @@ def error_response(status: int, message: str, code: str | None = None, field: st
     headers = {"x-should-retry": "false"}
     if status == 401:
         headers["www-authenticate"] = "Bearer"
-    return JSONResponse({"error": {"message": valid(message), "type": kind, "param": field, "code": code}}, status, headers)
+    return JSONResponse({"error": {"message": well_formed(message), "type": kind, "param": field, "code": code}}, status, headers)
 
 
 class Guard:

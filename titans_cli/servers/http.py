@@ -20,10 +20,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from titans_cli.encoding import well_formed
 from titans_cli.errors import NoStoreError, TitansError, UsageError
 from titans_cli.render.facts import of_answer
 from titans_cli.render.terminal import VERSION
-from titans_cli.servers import valid
 from titans_cli.servers.guard import BODY, LOOPBACK_ORIGIN, Guard, error_response
 from titans_cli.usecases.shared import SharedMemory
 
@@ -89,7 +89,7 @@ def text_of(content: object) -> str:
         content = "\n".join(part for part in parts if isinstance(part, str))
     if not isinstance(content, str):
         raise RequestError('"content" must be text.', "messages")
-    return valid(content)
+    return well_formed(content)
 
 
 def earlier_of(turns: Sequence[tuple[str, str]]) -> tuple[tuple[str, str | None], ...]:

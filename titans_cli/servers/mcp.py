@@ -13,8 +13,8 @@ from mcp.types import CallToolResult, TextContent, ToolAnnotations
 from pydantic import BaseModel, Field
 
 from titans_cli import __version__
+from titans_cli.encoding import well_formed
 from titans_cli.errors import TitansError
-from titans_cli.servers import valid
 from titans_cli.usecases.shared import SharedMemory
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def result(content: str, structured: BaseModel) -> CallToolResult:
 
 
 def quote_of(e: "Evidence") -> Quote:
-    return Quote(text=e.text, document=valid(e.document), page=e.page, verbatim=e.verbatim, score=e.score, imported=e.imported)
+    return Quote(text=e.text, document=well_formed(e.document), page=e.page, verbatim=e.verbatim, score=e.score, imported=e.imported)
 
 
 def page_of(document: str, page: int | None) -> str:
@@ -132,13 +132,16 @@ def recited(memory: SharedMemory, words: str) -> CallToolResult:
 
     begun = clean(words, "Give some words of a document.")
     found = memory.run(lambda assistant: recite_on(assistant, begun))
-    told = Recited(text=found.text, document=valid(found.document), page=found.page, verbatim=found.verbatim)
+    told = Recited(text=found.text, document=well_formed(found.document), page=found.page, verbatim=found.verbatim)
     return result(f"{found.text}\n({page_of(told.document, told.page)})", told)
 
 
 def listed(memory: SharedMemory, containing: str, first: int) -> CallToolResult:
     fitting = memory.run(lambda assistant: [d for d in assistant.index.documents if containing.lower() in d.path.lower()])
-    rows = [Document(name=valid(d.name), path=valid(d.path), pages=d.pages, tokens=d.tokens) for d in fitting[first : first + LISTED]]
+    rows = [
+        Document(name=well_formed(d.name), path=well_formed(d.path), pages=d.pages, tokens=d.tokens)
+        for d in fitting[first : first + LISTED]
+    ]
     told = Documents(total=len(fitting), first=first, tokens=sum(d.tokens for d in fitting), documents=rows)
     lines = [f"{told.total} documents, {told.tokens:,} tokens"]
     lines += [row.name if row.pages is None else f"{row.name} ({row.pages} pages)" for row in rows]
@@ -160,7 +163,7 @@ def forgotten(memory: SharedMemory, document: str) -> CallToolResult:
     from titans_cli.usecases.care import forget
 
     done = memory.write(lambda home, _: forget(home, [document]))
-    told = Forgotten(documents=[valid(d.name) for d in done.documents], still_in=[snapshot.name for snapshot in done.still_in])
+    told = Forgotten(documents=[well_formed(d.name) for d in done.documents], still_in=[snapshot.name for snapshot in done.still_in])
     return result(f"Forgotten: {', '.join(told.documents)}. Still in: {', '.join(told.still_in) or 'no snapshot'}.", told)
 
 
@@ -176,7 +179,7 @@ class Worker:
         try:
             return await anyio.to_thread.run_sync(task, self.memory, *arguments, limiter=self.one)
         except TitansError as error:
-            raise ToolError(valid(str(error))) from error
+            raise ToolError(well_formed(str(error))) from error
         except Exception as error:
             logging.getLogger(__name__).error("%r", error)  # on stderr, where no document's text drives the terminal
             raise ToolError(f"titans failed ({type(error).__name__}). Look at the store with: titans doctor") from error
@@ -231,7 +234,7 @@ def add_writing(server: MCPServer[Any], work: Worker) -> None:
 
 def clean(text: str, otherwise: str) -> str:
     """``text`` without white space around it and lone surrogates. Raises TitansError with ``otherwise`` for nothing."""
-    text = valid(text).strip()
+    text = well_formed(text).strip()
     if not text:
         raise TitansError(otherwise)
     return text

@@ -28,6 +28,7 @@ from model import (
     select,
     sentence_texts,
 )  # fmt: skip
+from titans_cli.encoding import well_formed
 from titans_cli.errors import TitansError
 from titans_cli.models import Models
 from titans_cli.store import MemoryIndex, Store, StoredMemories, open_index
@@ -96,7 +97,7 @@ class Assistant:
         gists, owners = self.index.gists, self.index.owners
         if not len(gists):
             return Awake([], [], [], frozenset(), np.zeros(0, np.float32))
-        fits = fit(encode_question(self.models.core, question), gists)
+        fits = fit(encode_question(self.models.core, well_formed(question)), gists)
         woken = select(fits, gists, owners, count)
         scores: dict[int, float] = {}
         for sentence in woken:
@@ -163,6 +164,7 @@ class Assistant:
     def ask(self, question: str, least: float = MIN_CONFIDENCE) -> Answer:
         """Answer ``question``, or refuse where the confidence would be below ``least``."""
         begun = time.monotonic()
+        question = well_formed(question)
         return self.read(question, self.awaken(question), begun, least)
 
     def read(self, question: str, awake: "Awake", begun: float, least: float = MIN_CONFIDENCE) -> Answer:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from titans_cli.encoding import well_formed
 from titans_cli.errors import NoStoreError, TitansError, UsageError
 from titans_cli.store import History, StoredDocument, Turn, now
 
@@ -29,7 +30,7 @@ def keep(home: Path, answer: "Answer", typed: str, conversation: str = "") -> No
     if not wanted():
         return
     sources = [(evidence.source.path, evidence.document, evidence.page) for evidence in answer.evidence if evidence.source is not None]
-    turn = Turn(conversation, now(), typed, answer.question, answer.answer, answer.confidence, tuple(sources))
+    turn = Turn(conversation, now(), well_formed(typed), answer.question, answer.answer, answer.confidence, tuple(sources))
     with suppress(TitansError, sqlite3.Error, OSError), History.open(home) as history:
         if history.kept:
             history.add(turn)

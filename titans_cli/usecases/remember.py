@@ -5,6 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 from ingest import Source
+from titans_cli.encoding import well_formed
 from titans_cli.errors import NoStoreError, TitansError, UsageError
 from titans_cli.models import Models
 from titans_cli.store import Snapshot, Store, StoredDocument
@@ -27,7 +28,7 @@ def remember(home: Path, models: Models, text: str) -> Remembered:
     if not text.strip():
         raise UsageError("There is nothing to remember: the text is empty.")
     name = free_name(home, f"told {datetime.now():%Y-%m-%d %H:%M:%S}")
-    source = Source(Path(name), name, text.strip().encode("utf-8", "replace"))
+    source = Source(Path(name), name, well_formed(text.strip()).encode())
     result = ingest(home, models, [], Unheard(), Request(given=(source,)))
     if result.did.failed or result.snapshot is None:
         reasons = "; ".join(error.reason for error in result.did.failed)
