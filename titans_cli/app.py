@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from titans_cli.commands import ask, care, chat, history, ingest, recite, remember, snapshot, status, transfer, watch
+from titans_cli.commands import ask, care, chat, history, ingest, recite, remember, serving, snapshot, status, transfer, watch
 from titans_cli.encoding import prepare_output
 
 __all__ = ["app", "main"]
@@ -78,6 +78,7 @@ for panel, commands in {
         "doctor": care.doctor,
         "migrate": care.migrate,
     },
+    "Serve": {"mcp": serving.mcp, "serve": serving.serve},
     "Move": {"export": transfer.export, "import": transfer.import_, "merge": transfer.merge},
 }.items():
     for name, function in commands.items():

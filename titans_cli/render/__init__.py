@@ -33,6 +33,7 @@ from titans_cli.render.terminal import (
     words,
     working,
 )
+from titans_cli.render.voice import print_written
 
 __all__ = [
     "IngestBar",
@@ -71,6 +72,7 @@ __all__ = [
     "print_turn",
     "print_undone",
     "print_why",
+    "print_written",
     "say",
     "some",
     "transcript",
