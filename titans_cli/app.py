@@ -15,6 +15,13 @@ __all__ = ["app", "main"]
 class Group(TyperGroup):
     """Turns our errors into one line on stderr and their exit code."""
 
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if " " in args[0]:
+            from titans_cli.errors import UsageError
+
+            raise UsageError(f'That is no command. To ask the memory: titans ask "{args[0]}"')
+        return super().resolve_command(ctx, args)
+
     def invoke(self, ctx: Any) -> Any:
         from titans_cli.errors import TitansError, explain
 

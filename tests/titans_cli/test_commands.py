@@ -232,6 +232,13 @@ def test_exit_codes_of_wrong_use(titans, memorized, tmp_path):
     assert not titans.home.exists()
 
 
+def test_what_was_meant_is_told(memorized):
+    assert 'titans ask "Who wrote bzip2?"' in memorized("Who wrote bzip2?", code=2).stderr
+    assert "'ask'" in memorized("aks", code=2).stderr
+    assert "--context" in memorized("ask", "--contxt", "x", code=2).stderr
+    assert "not both" in memorized("ask", "-q", "-v", "x", code=2).stderr
+
+
 def test_store_of_a_newer_program_or_of_other_weights_is_refused(copied):
     db = sqlite3.connect(copied.home / "titans.db")
     db.execute("update snapshots set fingerprint = 'other'")
