@@ -8,6 +8,7 @@ from model.reading import Passage, Reading, read_answers
 from model.recall import Gists, Question, Woken, associate, encode_question, fit, select, sentence_gists
 from model.runtime import choose_device
 from model.surprise import Near, nearest, token_nats
+from model.themes import Themes, cluster
 from model.tokenizer import load_tokenizer
 from model.weights_file import weight_files
 from model.writing import Memory, checksum, memorize, recite, sentence_texts
@@ -26,11 +27,13 @@ __all__ = [
     "Question",
     "Reading",
     "Signs",
+    "Themes",
     "WeightsError",
     "Woken",
     "associate",
     "checksum",
     "choose_device",
+    "cluster",
     "confidence_of",
     "encode_question",
     "fit",

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from titans_cli.commands import ask, care, chat, ingest, recite, snapshot, status, transfer, watch
+from titans_cli.commands import ask, care, chat, ingest, recite, seeing, snapshot, status, transfer, watch
 
 __all__ = ["app", "main"]
 
@@ -68,7 +68,7 @@ def escape(example: str) -> str:
 
 for panel, commands in {
     "Memorize and ask": {"ingest": ingest.ingest, "watch": watch.watch, "ask": ask.ask, "chat": chat.chat, "recite": recite.recite},
-    "Look": {"status": status.status},
+    "Look": {"status": status.status, "surprise": seeing.surprise, "overview": seeing.overview},
     "Keep": {
         "forget": care.forget,
         "prune": care.prune,

@@ -16,12 +16,14 @@ from titans_cli.render.care import (
 )
 from titans_cli.render.memory import print_difference, print_ingest, print_plan, print_snapshots, print_sources, print_status
 from titans_cli.render.progress import IngestBar
+from titans_cli.render.seeing import must_not_exist, print_overview, print_surprise, write_heat
 from titans_cli.render.terminal import megabytes, mode, plain, print_error, print_json, print_note, say, some
 
 __all__ = [
     "IngestBar",
     "megabytes",
     "mode",
+    "must_not_exist",
     "plain",
     "print_answer",
     "print_check",
@@ -39,12 +41,15 @@ __all__ = [
     "print_merged",
     "print_migrated",
     "print_note",
+    "print_overview",
     "print_plan",
     "print_pruned",
     "print_restored",
     "print_snapshots",
     "print_sources",
     "print_status",
+    "print_surprise",
     "say",
     "some",
+    "write_heat",
 ]
