@@ -212,7 +212,7 @@ def edits_found(group: Group) -> dict[str, float]:
             if e.start == e.end:
                 out += 1
                 out_found += bool(sentence.missing)
-                out_exact += any(at + m.at == e.start for m in sentence.missing)
+                out_exact += any(not sentence.text[m.at : e.start - at].strip() for m in sentence.missing if at + m.at <= e.start)
     return {
         "edited sentences": edited,
         "sentences precision": right / max(1, flagged),

@@ -65,7 +65,7 @@ def wordy_sentences(words: np.ndarray) -> np.ndarray:
     """Numbers of the sentences whose filters [s, l] hold enough words."""
     bits = np.zeros(len(words), np.int64)
     for lane in range(words.shape[1]):
-        bits += np.unpackbits(np.ascontiguousarray(words[:, lane]).view(np.uint8)).reshape(len(words), -1).sum(1)
+        bits += np.unpackbits(np.ascontiguousarray(words[:, lane]).view(np.uint8)).reshape(len(words), -1).sum(1, dtype=np.int64)
     return np.flatnonzero(bits >= WORDY)
 
 

@@ -43,7 +43,7 @@ def pieces(sentence: SurprisingSentence) -> list[Piece]:
     marks = [(start, end, "new", "") for start, end in sentence.new] + [(m.at, m.at, "missing", m.text) for m in sentence.missing]
     for start, end, kind, said in sorted(marks, key=lambda mark: mark[:2]):
         found.append(Piece(plain(text[at:start]), "same"))
-        found.append(Piece(words(said) if said else plain(text[start:end]), kind))
+        found += [Piece(" ", "same"), Piece(words(said), kind)] if said else [Piece(plain(text[start:end]), kind)]
         at = end
     found.append(Piece(plain(text[at:]), "same"))
     return [piece for piece in found if piece.text]
@@ -104,8 +104,6 @@ def html_of(sentence: SurprisingSentence) -> Iterator[str]:
     yield f'<span class="heat" style="--s:{sentence.surprise:.2f}" title="{escape(told(sentence))}">'
     for piece in found:
         text = escape(piece.text)
-        if piece.kind == "missing":
-            text += " "
         yield {"new": f"<ins>{text}</ins>", "missing": f"<del>{text}</del>"}.get(piece.kind, text)
     yield "</span>"
 
@@ -117,6 +115,9 @@ WIDE = 42
 TALLEST = 4_000
 MOST_PIXELS = 40_000_000
 MARGIN = 24
+HEAD = 8
+"""Lines above the text."""
+WORD = re.compile(r"\s+|\S+")
 
 
 class Place(NamedTuple):
@@ -139,9 +140,9 @@ def heat_image(result: Surprise, chosen: Sequence[SurprisingSentence]) -> bytes:
         width, high = WIDE * size, size + size // 2
         places = list(lay_out(chosen, font, width))
         lines = places[-1].line + 1 if places else 1
-        rows = min(lines, max(40, (TALLEST - 6 * high - 2 * MARGIN) // high))
+        rows = min(lines, max(40, (TALLEST - 2 * MARGIN) // high - HEAD))
         columns = -(-lines // rows)
-        wide, tall = MARGIN + columns * (width + MARGIN), 2 * MARGIN + (rows + 5) * high
+        wide, tall = MARGIN + columns * (width + MARGIN), 2 * MARGIN + (rows + HEAD) * high
         if wide * tall <= MOST_PIXELS:
             break
     else:
@@ -150,7 +151,7 @@ def heat_image(result: Surprise, chosen: Sequence[SurprisingSentence]) -> bytes:
     image = Image.new("RGB", (wide, tall), "white")
     draw = ImageDraw.Draw(image)
     head(draw, result, size, high, cut=lines > rows * columns)
-    top = MARGIN + 5 * high
+    top = MARGIN + HEAD * high
     for place in places:
         column, row = divmod(place.line, rows)
         if column < columns:
@@ -172,22 +173,31 @@ def letters(size: int) -> FreeTypeFont | ImageFont:
 
 def lay_out(chosen: Sequence[SurprisingSentence], font: FreeTypeFont | ImageFont, width: int) -> Iterator[Place]:
     """Each word's place in lines of ``width`` pixels."""
-    line, x, space = 0, 0.0, font.getlength(" ")
+    line, x = 0, 0.0
+    space = font.getlength(" ")
     for sentence in chosen:
         for piece in pieces(sentence):
             if piece.kind == "space" and "\n\n" in piece.text and x:
                 line, x = line + 2, 0.0
-            for word in piece.text.split():
-                while word:
-                    fitting = word
-                    while len(fitting) > 1 and font.getlength(fitting) > width:
-                        fitting = fitting[: len(fitting) * 3 // 4]
+            for word in WORD.findall(piece.text):
+                if word.isspace():
+                    x += space if x else 0
+                for fitting in fragments(word.strip(), font, width):
                     length = font.getlength(fitting)
                     if x and x + length > width:
                         line, x = line + 1, 0.0
                     yield Place(line, x, length, fitting, piece.kind, sentence.surprise)
-                    x += length + space
-                    word = word[len(fitting) :]
+                    x += length
+
+
+def fragments(word: str, font: FreeTypeFont | ImageFont, width: int) -> Iterator[str]:
+    """A word, or parts of it that fit into ``width`` pixels."""
+    while word:
+        fitting = word
+        while len(fitting) > 1 and font.getlength(fitting) > width:
+            fitting = fitting[: len(fitting) * 3 // 4]
+        yield fitting
+        word = word[len(fitting) :]
 
 
 def heat(surprise: float) -> tuple[int, int, int]:
@@ -198,7 +208,7 @@ def heat(surprise: float) -> tuple[int, int, int]:
 
 
 def draw_word(draw: ImageDraw, place: Place, x: float, y: float, font: FreeTypeFont | ImageFont, high: int) -> None:
-    draw.rectangle((x - 2, y, x + place.width + 4, y + high - 2), fill=heat(place.surprise))
+    draw.rectangle((x - 2, y, x + place.width + 3, y + high - 2), fill=heat(place.surprise))
     draw.text((x, y + 1), place.text, fill="#777777" if place.kind == "missing" else "black", font=font)
     if place.kind == "new":
         draw.line((x, y + high - 3, x + place.width, y + high - 3), fill="#b00000", width=2)
@@ -207,15 +217,16 @@ def draw_word(draw: ImageDraw, place: Place, x: float, y: float, font: FreeTypeF
 
 
 def head(draw: ImageDraw, result: Surprise, size: int, high: int, cut: bool) -> None:
-    """Name, counts and legend."""
-    font = letters(max(size, 11))
-    step = max(high, 16)
-    counts = ", ".join(f"{share(result, kind)} {label}" for kind, label in LABELS.items())
-    draw.text((MARGIN, MARGIN), words(result.document), fill="black", font=font)
-    draw.text((MARGIN, MARGIN + step), f"{len(result.sentences):,} sentences: {counts}", fill="black", font=font)
+    """Name, legend and counts, in the lines above the text."""
+    font, y = letters(size), MARGIN
+    counted = [f"{share(result, kind)} {label}" for kind, label in LABELS.items()]
+    counts = [", ".join(counted[:2]) + ",", ", ".join(counted[2:]) + f"; mean surprise {result.mean:.2f}"]
+    for line in (words(result.document)[:WIDE], f"{len(result.sentences):,} sentences:", *counts):
+        draw.text((MARGIN, y), line, fill="black", font=font)
+        y += high
     for level in range(5):
         x = MARGIN + level * 4 * size
-        draw.rectangle((x, MARGIN + 2 * step, x + 4 * size - 4, MARGIN + 3 * step - 4), fill=heat(level / 4))
-        draw.text((x + 4, MARGIN + 2 * step), f"{level / 4:.2f}", fill="black", font=font)
+        draw.rectangle((x, y, x + 4 * size - 4, y + high - 2), fill=heat(level / 4))
+        draw.text((x + 4, y + 1), f"{level / 4:.2f}", fill="black", font=font)
     if cut:
-        draw.text((MARGIN + 21 * size, MARGIN + 2 * step), "the rest does not fit into an image", fill="black", font=font)
+        draw.text((MARGIN, y + high), "What does not fit into an image is left out.", fill="#b00000", font=font)

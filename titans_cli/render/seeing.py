@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from rich.padding import Padding
 from rich.style import Style
 from rich.table import Table
 from rich.text import Text
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 LEVELS = (0.1, 0.3, 0.5, 0.7)
 """Surprise from which a sentence is drawn hotter."""
 COLOURS = ("", "#ffe9b0", "#ffc66b", "#ff9a47", "#ff6a3d")
+FEW_COLOURS = ("", "bright_yellow", "yellow", "bright_red", "red")
+"""Where the terminal has sixteen."""
+NEW = 3
+"""Level of a new word in a known sentence."""
 BARS = "▁▂▃▄▅▆▇█"
 
 
@@ -77,7 +82,11 @@ def print_surprise(result: Surprise, least: float = 0.0) -> None:
         print_listed(chosen, numbers, coloured)
     if coloured:
         legend = [Text(f" {low:.1f} ", style=style_of(level)) for level, low in enumerate((0, *LEVELS))]
-        out.print(Text(" ").join([Text("surprise"), *legend, Text("new word", "bold underline"), Text("word of the memory", "strike")]))
+        out.print(
+            Text(" ").join(
+                [Text("surprise"), *legend, Text("new word", style_of(0, "new")), Text("word of the memory", style_of(0, "missing"))]
+            )
+        )
     print_summary(result, numbers)
 
 
@@ -91,10 +100,10 @@ def print_summary(result: Surprise, numbers: dict[str, int]) -> None:
 
 def style_of(level: int, kind: str = "same") -> Style:
     """Dark letters on a warm ground; what is known keeps the terminal's own colours, dimmed."""
-    ground = Style(color="black", bgcolor=COLOURS[level]) if level else Style(dim=True)
+    colours = FEW_COLOURS if out.color_system in ("standard", "windows") else COLOURS
     if kind == "new":
-        return ground + Style(bold=True, underline=True, dim=False)
-    return ground + Style(strike=True) if kind == "missing" else ground
+        return Style(color="black", bgcolor=colours[max(level, NEW)], bold=True, underline=True)
+    return Style(color="black" if level else None, bgcolor=colours[level] or None, dim=not level, strike=kind == "missing")
 
 
 def source_of(sentence: SurprisingSentence, numbers: dict[str, int]) -> str:
@@ -118,8 +127,6 @@ def print_flowing(chosen: Sequence[SurprisingSentence], numbers: dict[str, int])
                 text.append(piece.text if text else piece.text.lstrip("\n"))
             else:
                 text.append(piece.text, style_of(level, piece.kind))
-                if piece.kind == "missing":
-                    text.append(" ", style_of(level))
         at = source_of(sentence, numbers)
         if at and at != source:
             text.append(f" {at}", "cyan")
@@ -140,12 +147,13 @@ def print_listed(chosen: Sequence[SurprisingSentence], numbers: dict[str, int], 
                 out.print(Text(f"page {page}"))
         text = Text()
         for piece in pieces(sentence):
-            said = {"space": "", "new": f"{{+{words(piece.text)}+}}", "missing": f"[-{words(piece.text)}-] "}.get(piece.kind)
+            said = {"space": "", "new": f"{{+{words(piece.text)}+}}", "missing": f"[-{words(piece.text)}-]"}.get(piece.kind)
             said = said if said is not None else " ".join(piece.text.split("\n"))
             text.append(said, style_of(level_of(sentence.surprise), piece.kind) if coloured else "")
         mark, hundredths = bar_of(sentence.surprise), f"{min(99, round(100 * sentence.surprise)):02}"
-        line = Text.assemble(text, " ", (source_of(sentence, numbers), "cyan"))
-        line.rstrip()
+        text.rstrip()
+        at = source_of(sentence, numbers)
+        line = Text.assemble(text, " ", (at, "cyan")) if at else text
         if out.is_terminal:
             table.add_row(mark, hundredths, line)
         else:
@@ -170,8 +178,11 @@ def print_theme(theme: Theme, most: float) -> None:
     bar = "█" * int(filled) + " ▏▎▍▌▋▊▉"[int(filled % 1 * 8)].strip()
     out.print()
     out.print(Text.assemble((bar, "green"), f" {theme.share:.0%}  ", (", ".join(map(words, theme.words)), "bold")))
+    lines = []
     if theme.sentence is not None:
-        out.print(Text(f"  “{words(theme.sentence.text)}”", "italic"))
-        out.print(Text(f"   {where(theme.sentence.document, theme.sentence.page)}", "cyan"))
+        lines.append(Text(f"“{words(theme.sentence.text)}”", "italic"))
+        lines.append(Text(where(theme.sentence.document, theme.sentence.page), "cyan"))
     listed = ", ".join(f"{where(document)} {part:.0%}" for document, part in theme.documents)
-    out.print(Text(f"  mostly in {listed}", "dim"))
+    lines.append(Text(f"mostly in {listed}", "dim"))
+    for line in lines:
+        out.print(Padding(line, (0, 0, 0, 2)) if out.is_terminal else Text("  ") + line, soft_wrap=not out.is_terminal)

@@ -51,7 +51,7 @@ class Alignment:
     """What a recitation holds of a sentence."""
 
     known: frozenset[int]  # items of the sentence
-    missing: tuple[tuple[int, int, int], ...]  # before item i of the sentence it has the items a to b besides
+    missing: tuple[tuple[int, int, int], ...]  # (i, a, b): its items a to b stand where item i does in the sentence
     place: tuple[int, int]  # items of the recitation, from the first to behind the last; empty where nothing is known
     whole: bool  # it holds the sentence word for word, in one piece
 
@@ -81,7 +81,7 @@ def align(sentence: Items, recited: Items, least: int = ANCHOR) -> Alignment:
     missing = []
     for (a, b, size), (next_a, next_b, _) in pairwise(kept):
         if 0 < next_b - (b + size) <= REACH and next_a - (a + size) <= REACH:
-            missing.append((next_a, b + size, next_b))
+            missing.append((a + size, b + size, next_b))
     return Alignment(known, tuple(missing), (kept[0][1], kept[-1][1] + kept[-1][2]), False)
 
 

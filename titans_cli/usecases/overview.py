@@ -3,7 +3,6 @@
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +30,14 @@ RECITED = 64
 SENTENCE = re.compile(r"[\"'“‘(]?[A-ZÀ-ÖØ-ÞΑ-ΩА-Я0-9\u0590-\uffff].*[.!?…。！？][\"'”’)]*", re.DOTALL)
 LEADERS = re.compile(r"\.\s?\.\s?\.|…|[|_=*#~^\\]|(?:\d[\d.,]*\s+){3}")
 """Dots of a table of contents, drawings, columns of numbers."""
+
+LETTERS = 0.88
+"""Share of letters and spaces in a sentence of words."""
+LEANING = re.compile(
+    r"\W*(?:it|its|this|that|these|those|they|their|he|his|she|her|we|you|your|i|and|but|or|so|then|there|here|however|if|also|such|as|for)\b",
+    re.IGNORECASE,
+)
+"""How a sentence begins that leans on the one before it."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +115,7 @@ class Describer:
                 share=len(which) / total,
                 sentences=len(which),
                 words=words[theme],
-                sentence=self.choose(central[theme], set(words[theme]), taken),
+                sentence=self.choose(theme, set(words[theme]), taken),
                 documents=self.documents_of(which),
             )
             for theme, which in enumerate(members)
@@ -128,13 +135,17 @@ class Describer:
                 for number, text in enumerate(sentence_texts(self.models.tokenizer, row, sizes), begin):
                     self.said[number] = Said(text.strip(), page)
 
-    def choose(self, central: Iterable[int], words: set[str], taken: set[str]) -> Central | None:
-        """The first full sentence of ``central`` that holds a telling word and was not ``taken``; else the first full one, else any."""
-        ranked = sorted(central, key=lambda n: (-fullness(self.said[n].text), not words & set(content_words(self.said[n].text))))
-        for number in ranked:
+    def choose(self, theme: int, words: set[str], taken: set[str]) -> Central | None:
+        """The recited sentence nearest to a theme's centre that is full, holds a telling word and was not ``taken``."""
+
+        def order(number: int) -> tuple[int, bool, float]:
+            text = self.said[number].text
+            return -fullness(text), words.isdisjoint(re.findall(r"\w+", text)), -float(self.themes.nearness[number])
+
+        for number in sorted((n for n in self.said if self.themes.labels[n] == theme), key=order):
             said = self.said[number]
             key = " ".join(content_words(said.text))
-            if said.text and key not in taken:
+            if key and key not in taken:
                 taken.add(key)
                 document = self.index.document_of(int(self.index.owners[number]))
                 return Central(" ".join(said.text.split()), self.index.documents[document].name, said.page)
@@ -170,10 +181,13 @@ class Describer:
 
 
 def fullness(text: str) -> int:
-    """2 for a full sentence of reasonable length, 1 for one that is too long or short, 0 for what says little: headings, tables, lists."""
+    """3 for a full sentence of reasonable length that stands for itself, 2 for one that leans on what came before, 1 for one that is too
+    long or short, 0 for what says little: headings, tables, lists, code.
+    """
     if not SENTENCE.fullmatch(text) or LEADERS.search(text) or "\n\n" in text:
         return 0
-    letters = sum(c.isalpha() or c.isspace() for c in text) / len(text)
-    if letters < 0.85:
+    if sum(c.isalpha() or c.isspace() for c in text) < LETTERS * len(text):
         return 0
-    return 2 if SHORTEST <= len(text) <= LONGEST else 1
+    if not SHORTEST <= len(text) <= LONGEST:
+        return 1
+    return 2 if LEANING.match(text) else 3

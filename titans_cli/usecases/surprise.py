@@ -66,7 +66,7 @@ class Known:
 
 @dataclass(frozen=True)
 class Missing:
-    """Words that a recitation has, before character ``at`` of the sentence, and the sentence has not."""
+    """Words that a recitation has behind character ``at`` of the sentence, and the sentence has not."""
 
     at: int
     text: str
@@ -322,14 +322,15 @@ def wording_of(line: Line, fresh: Sequence[int], laid: Alignment | None) -> floa
     total = sum(line.nats)
     if not total:  # no word and no sign
         return 0.0
-    lost = sum(last - first for at, first, last in laid.missing if at - 1 in laid.known) if laid else 0
+    lost = sum(last - first for at, first, last in laid.missing if at in laid.known) if laid else 0
     left = lost * total / len(line.nats)
     return min(1.0, (sum(line.nats[i] for i in fresh) + left) / (total + left))
 
 
 def missing_of(laid: Alignment, items: Items, recited: Items) -> tuple[Missing, ...]:
     return tuple(
-        Missing(items.spans[at][0], recited.text[recited.spans[first][0] : recited.spans[last - 1][1]]) for at, first, last in laid.missing
+        Missing(items.spans[at - 1][1], recited.text[recited.spans[first][0] : recited.spans[last - 1][1]])
+        for at, first, last in laid.missing
     )
 
 
