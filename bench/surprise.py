@@ -25,8 +25,9 @@ from model.rounding import dequantise, unpack
 from titans_cli.models import Models
 from titans_cli.store import Store, open_index
 from titans_cli.usecases.alignment import items_of
+from titans_cli.usecases.judging import KINDS
 from titans_cli.usecases.memorize import Unheard
-from titans_cli.usecases.surprise import KINDS, Spectator, Surprise
+from titans_cli.usecases.surprise import Spectator, Surprise
 
 LONGEST = 30_000
 EDITED = 0.2

@@ -17,6 +17,7 @@ __all__ = ["Themes", "cluster"]
 SAMPLE = 20_000
 """Sentences on which themes are found."""
 ROUNDS = 30
+BEGINNINGS = 4
 WORDY = 5 * BITS
 """Bits in the filter of a sentence that says something: about five words with a meaning of their own. Headings have less."""
 SEED = 2501
@@ -70,23 +71,31 @@ def wordy_sentences(words: np.ndarray) -> np.ndarray:
 
 
 def centres_of(sample: Tensor, count: int) -> Tensor:
-    """Unit centres [k, g] of the unit vectors ``sample`` [n, g], begun far from each other (k-means++); empty ones are dropped."""
+    """Unit centres [k, g] of the unit vectors ``sample`` [n, g], k ≤ ``count``: the best of several beginnings."""
     draw = torch.Generator().manual_seed(SEED)
-    centres = sample[torch.randint(len(sample), (1,), generator=draw)] if len(sample) else sample
-    while 0 < len(centres) < count:
+    found = [settle(sample, spread(sample, count, draw)) for _ in range(BEGINNINGS)]
+    return max(found, key=lambda centres: float((sample @ centres.mT).amax(1).sum()))
+
+
+def spread(sample: Tensor, count: int, draw: torch.Generator) -> Tensor:
+    """Some of the sample, far from each other (k-means++, Arthur and Vassilvitskii 2007)."""
+    centres = sample[torch.randint(len(sample), (1,), generator=draw)]
+    while len(centres) < count:
         apart = (1 - (sample @ centres.mT).amax(1)).clamp_min(0)
-        if not apart.sum() > 1e-4 * len(sample):
+        if not apart.sum() > 1e-4 * len(sample):  # there are no other ones
             break
         centres = torch.cat([centres, sample[torch.multinomial(apart, 1, generator=draw)]])
+    return centres
+
+
+def settle(sample: Tensor, centres: Tensor) -> Tensor:
+    """Centres to which none of the sample changes any more; those that lose all of it are dropped."""
     labels = None
     for _ in range(ROUNDS):
         now = (sample @ centres.mT).argmax(1)
         if labels is not None and bool((now == labels).all()):
             break
-        labels = now
-        sums = torch.zeros_like(centres).index_add_(0, labels, sample)
-        kept = torch.bincount(labels, minlength=len(centres)) > 0
-        centres = F.normalize(sums[kept], dim=1)
-        if not kept.all():
-            labels = None
+        sums = torch.zeros_like(centres).index_add_(0, now, sample)
+        kept = torch.bincount(now, minlength=len(centres)) > 0
+        centres, labels = F.normalize(sums[kept], dim=1), now if kept.all() else None
     return centres

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from PIL.ImageDraw import ImageDraw
     from PIL.ImageFont import FreeTypeFont, ImageFont
 
-    from titans_cli.usecases.surprise import Surprise, SurprisingSentence
+    from titans_cli.usecases.judging import SurprisingSentence
+    from titans_cli.usecases.surprise import Surprise
 
 __all__ = ["LABELS", "Piece", "heat_image", "heat_page", "pieces", "share", "told"]
 

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from titans_cli.usecases.judging import SurprisingSentence
     from titans_cli.usecases.overview import Overview, Theme
-    from titans_cli.usecases.surprise import Surprise, SurprisingSentence
+    from titans_cli.usecases.surprise import Surprise
 
 LEVELS = (0.1, 0.3, 0.5, 0.7)
 """Surprise from which a sentence is drawn hotter."""

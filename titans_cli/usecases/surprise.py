@@ -1,91 +1,39 @@
-"""What a document tells this memory that is new, and what of it the memory knew: wake, recite, lay beside each other.
+"""What a document tells this memory that is new, and what of it the memory knew: wake, recite, lay beside each other, judge.
 
-Nothing is memorized. Titans calls surprise what a memory fails to predict (eq. 8 and 12); here, of a sentence,
-
-    wording   nats of its words that no woken recitation holds in a row of words, and of words that the recitation has besides,
-              as a share of all its nats. A word's nats are what the memorizer's short-term core failed to expect.
-    meaning   0 where no sentence in memory is alike, 1 where one has the very same gist; from ``ALIKE`` on
-    surprise  wording · (1 − wording · meaning)
-
-so a sentence known word for word has 0, a changed word counts by how much it tells, and a sentence in words of its own is the calmer
-the more its meaning is known.
+Nothing is memorized.
 """
 
 import os
 import time
-from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-
-import tiktoken
 
 from ingest import Document, Extractor, Options, SourceError, find_sources, segments
 from model import Gists, Near, checksum, nearest, recite, sentence_gists, sentence_texts, token_nats
 from titans_cli.errors import TitansError, UsageError
 from titans_cli.models import Models
 from titans_cli.store import MemoryIndex, Store, open_index
-from titans_cli.usecases.alignment import Alignment, Items, align, items_of
+from titans_cli.usecases.alignment import Items, align, items_of
+from titans_cli.usecases.judging import Known, Laid, Line, SurprisingSentence, best_of, judge, line_of
 from titans_cli.usecases.memorize import Progress
 
-__all__ = ["KINDS", "Known", "Missing", "Spectator", "Surprise", "SurprisingSentence", "read_one", "surprise"]
+__all__ = ["Spectator", "Surprise", "read_one", "surprise"]
 
-KINDS = ("verbatim", "partly", "reworded", "new")
-"""Known word for word; known but for some words; known by what it means; not known."""
 WAKE = 3
 """Memories that a sentence wakes."""
 LIKELY = 0.62
 """Score that the others than the best need: what is less like a sentence holds no row of its words."""
-ALIKE = 0.6
-"""Cosine from which two sentences are taken to speak of the same thing."""
-SAID = 0.75
-"""Cosine from which a sentence is taken to say what one in memory says."""
-PARTLY = 0.6
-"""Wording up to which a sentence is known in part."""
-FAR = 6
-"""Words in a row that count in further recitations: what an edit put in the place of known words may stand elsewhere by chance."""
-FEWEST = 0.25
-"""Nats of a word that the core was sure of."""
+SURE = 1.0
+"""Score from which a sentence is looked for in the memories beside the best one too."""
+BESIDE = 2
+"""How many on each side."""
 GROUP = 32
 """Segments encoded at once, as when they are memorized: the same sentence in the same document has the same gist."""
 RECITED = 64
 """Memories recited at once."""
-
-
-@dataclass(frozen=True)
-class Known:
-    """The recitation that a sentence is known from."""
-
-    document: str
-    page: int | None
-    text: str  # what it says there
-    verbatim: bool  # the recitation's checksum is that of the text which was memorized
-
-
-@dataclass(frozen=True)
-class Missing:
-    """Words that a recitation has behind character ``at`` of the sentence, and the sentence has not."""
-
-    at: int
-    text: str
-
-
-@dataclass(frozen=True)
-class SurprisingSentence:
-    """A sentence of the document, or a piece of a very long one."""
-
-    text: str  # with the white space before it
-    page: int | None
-    kind: str  # of ``KINDS``
-    surprise: float  # 0..1, see the module's docstring
-    wording: float  # 0..1
-    likeness: float  # cosine of its gist with the most alike in memory
-    nearest: int | None  # that sentence in memory
-    new: tuple[tuple[int, int], ...]  # characters of ``text`` that no woken recitation holds; none where all is new
-    missing: tuple[Missing, ...]
-    known: Known | None
 
 
 @dataclass(frozen=True)
@@ -107,15 +55,6 @@ class Surprise:
 
     def count(self, kind: str) -> int:
         return sum(sentence.kind == kind for sentence in self.sentences)
-
-
-@dataclass(frozen=True)
-class Line:
-    """A sentence of the document before it is judged."""
-
-    items: Items
-    page: int | None
-    nats: tuple[float, ...]  # of each item
 
 
 @dataclass(frozen=True)
@@ -211,14 +150,36 @@ class Spectator:
         woken: list[list[int]] = [[int(self.index.owners[n.sentence]) for n in fits[:1]] for fits in near]
         self.recite({memory for memories in woken for memory in memories})
         for line, fits, memories in zip(lines, near, woken, strict=True):
-            if any(line.items.line in self.reading(memory).line for memory in memories):
+            if any(line.items.line in self.recited[memory].items.line for memory in memories):
                 continue
             for n in fits:
                 memory = int(self.index.owners[n.sentence])
                 if n.score >= LIKELY and memory not in memories and len(memories) < WAKE:
                     memories.append(memory)
+            if fits and fits[0].score >= SURE:
+                memories += [m for m in self.around(memories[0]) if m not in memories]
         self.recite({memory for memories in woken for memory in memories})
         return woken
+
+    def around(self, memory: int) -> list[int]:
+        """Memories that may hold the rest of a sentence: what one could not hold was split."""
+        document = self.index.document_of(memory)
+        first, behind = int(self.index.starts[document]), int(self.index.starts[document + 1])
+        return list(range(max(first, memory - BESIDE), min(behind, memory + BESIDE + 1)))
+
+    def lay(self, line: Line, memories: Sequence[int]) -> list[Laid]:
+        """A sentence beside each memory and, where none holds it, beside those that follow each other as one."""
+        alone = [Laid(m, items, align(line.items, items)) for m in memories for items in [self.recited[m].items]]
+        if any(laid.alignment.whole for laid in alone):
+            return alone
+        runs: list[list[int]] = []
+        for memory in sorted(memories):
+            if runs and memory == runs[-1][-1] + 1 and self.index.document_of(memory) == self.index.document_of(runs[-1][0]):
+                runs[-1].append(memory)
+            else:
+                runs.append([memory])
+        joined = [(run[0], items_of("".join(self.recited[m].items.text for m in run))) for run in runs if len(run) > 1]
+        return alone + [Laid(first, items, align(line.items, items)) for first, items in joined]
 
     def recite(self, memories: set[int]) -> None:
         """Recite those that were not yet, the longest together."""
@@ -234,113 +195,25 @@ class Spectator:
                     at += len(text)
                 self.recited[memory] = Recited(items_of("".join(texts)), tuple(spans), page, checksum(row) == digest)
 
-    def reading(self, memory: int) -> Items:
-        """A memory's words."""
-        return self.recited[memory].items
-
     def judge(self, line: Line, fits: Sequence[Near], memories: Sequence[int], before: int | None) -> tuple[SurprisingSentence, int | None]:
         """What there is to tell of a sentence, and the memory that it is known from; ``before`` is that of the sentence before it."""
-        going_on = () if before is None else (before, before + 1)
-        nearby = [m for m in going_on if m in self.recited and m not in memories]
-        laid = [(memory, align(line.items, self.reading(memory))) for memory in (*memories, *nearby)]
-        best = max(laid, key=lambda pair: (worth(line, pair[1]), pair[0] in going_on), default=None)
-        whole = best is not None and best[1].whole
-        known = set(best[1].known) if best else set()
-        for memory, _ in laid:
-            if best and not whole and memory != best[0]:
-                known |= align(line.items, self.reading(memory), FAR).known
-        fresh = [i for i in range(len(line.nats)) if i not in known]
-        wording = 0.0 if whole else wording_of(line, fresh, best[1] if best else None)
-        alike = max(fits, key=lambda n: n.cosine, default=None)
-        likeness = alike.cosine if alike else 0.0
-        meaning = min(1.0, max(0.0, (likeness - ALIKE) / (1 - ALIKE)))
-        kind = kind_of(wording, likeness, whole)
-        owner, source = self.source_of(kind, best, fits)
-        partly = best is not None and kind == "partly"
-        sentence = SurprisingSentence(
-            text=line.items.text,
-            page=line.page,
-            kind=kind,
-            surprise=wording * (1 - wording * meaning),
-            wording=wording,
-            likeness=likeness,
-            nearest=alike and alike.sentence,
-            new=spans_of(line.items, fresh) if partly else (),
-            missing=missing_of(best[1], line.items, self.reading(best[0])) if best and partly else (),
-            known=source,
-        )
-        return sentence, owner
-
-    def source_of(self, kind: str, best: tuple[int, Alignment] | None, fits: Sequence[Near]) -> tuple[int | None, Known | None]:
-        """Where a sentence is known from: the row of words that it shares, or what it is like."""
-        if kind == "new" or not fits:
-            return None, None
-        if kind != "reworded" and best is not None:
-            memory = best[0]
-            recited = self.recited[memory]
-            first, last = best[1].place
-            start, end = recited.items.spans[first][0], recited.items.spans[last - 1][1]
-        else:
-            alike = max(fits, key=lambda n: n.cosine)
+        expected = () if before is None else (before, before + 1)
+        laid = self.lay(line, [*memories, *(m for m in expected if m in self.recited and m not in memories)])
+        best, alike = best_of(line, laid, expected), max(fits, key=lambda n: n.cosine, default=None)
+        sentence = judge(line, laid, best, alike)
+        if sentence.kind == "new" or alike is None:
+            return sentence, None
+        if sentence.kind == "reworded" or best is None:
             memory = int(self.index.owners[alike.sentence])
             self.recite({memory})
-            recited = self.recited[memory]
-            start, end = recited.sentences[alike.sentence - int(self.index.owners.searchsorted(memory))]
-        document = self.index.documents[self.index.document_of(memory)].name
-        return memory, Known(document, recited.page, recited.items.text[start:end].strip(), recited.verbatim)
-
-
-def line_of(tokenizer: tiktoken.Encoding, sentence: Sequence[int], page: int | None, nats: Sequence[float]) -> Line:
-    """A sentence with the nats of its tokens shared out to its words: a token belongs to the one that holds its last letter."""
-    text, starts = tokenizer.decode_with_offsets(list(sentence))
-    items = items_of(text)
-    firsts, shares = [start for start, _ in items.spans], [FEWEST] * len(items.spans)
-    for end, cost in zip([*starts[1:], len(text)], nats, strict=True):
-        if shares:
-            shares[max(0, bisect_right(firsts, max(0, end - 1)) - 1)] += cost
-    return Line(items, page, tuple(shares))
-
-
-def worth(line: Line, laid: Alignment) -> float:
-    """Nats of a sentence that a recitation explains."""
-    return sum(line.nats[i] for i in laid.known) + laid.whole - 0.1 * len(laid.missing)
-
-
-def kind_of(wording: float, likeness: float, whole: bool) -> str:
-    if whole:
-        return "verbatim"
-    if wording <= PARTLY:
-        return "partly"
-    return "reworded" if likeness >= SAID else "new"
-
-
-def wording_of(line: Line, fresh: Sequence[int], laid: Alignment | None) -> float:
-    """The share of a sentence's nats that is left; a word that it has not and the recitation has counts like one of its own.
-
-    Words of the recitation in whose place there are new ones do not count: those count already.
-    """
-    total = sum(line.nats)
-    if not total:  # no word and no sign
-        return 0.0
-    lost = sum(last - first for at, first, last in laid.missing if at in laid.known) if laid else 0
-    left = lost * total / len(line.nats)
-    return min(1.0, (sum(line.nats[i] for i in fresh) + left) / (total + left))
-
-
-def missing_of(laid: Alignment, items: Items, recited: Items) -> tuple[Missing, ...]:
-    return tuple(
-        Missing(items.spans[at - 1][1], recited.text[recited.spans[first][0] : recited.spans[last - 1][1]])
-        for at, first, last in laid.missing
-    )
-
-
-def spans_of(items: Items, chosen: Sequence[int]) -> tuple[tuple[int, int], ...]:
-    """Characters of the items ``chosen``, those that follow each other in one."""
-    spans: list[tuple[int, int]] = []
-    for i in chosen:
-        start, end = items.spans[i]
-        if spans and i and spans[-1][1] == items.spans[i - 1][1]:
-            spans[-1] = spans[-1][0], end
+            items = self.recited[memory].items
+            start, end = self.recited[memory].sentences[alike.sentence - int(self.index.owners.searchsorted(memory))]
+            text = items.text[start:end]
         else:
-            spans.append((start, end))
-    return tuple(spans)
+            memory, items, place = best.first, best.items, best.alignment.place
+            start, end = items.spans[place[0]][0], items.spans[place[1] - 1][1]
+            text = items.text[start:end]
+            while start >= (length := len(self.recited[memory].items.text)):  # it begins in a later one of several
+                start, memory = start - length, memory + 1
+        recited, document = self.recited[memory], self.index.documents[self.index.document_of(memory)].name
+        return replace(sentence, known=Known(document, recited.page, text.strip(), recited.verbatim)), memory
