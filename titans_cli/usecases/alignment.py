@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from model.signature import FUNCTION_WORDS
 
-__all__ = ["Alignment", "Items", "align", "items_of"]
+__all__ = ["Alignment", "Items", "align", "items_of", "runs_over"]
 
 ITEM = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]|[^\W\u2e80-\u9fff\uac00-\ud7af]+|([^\w\s])\1*")
 """A word, a letter of a script without spaces, or a run of one sign."""
@@ -44,6 +44,12 @@ def items_of(text: str) -> Items:
     found = list(ITEM.finditer(text))
     forms = tuple(unicodedata.normalize("NFKC", m.group()).casefold().translate(SAME) or m.group() for m in found)
     return Items(text, tuple(m.span() for m in found), forms)
+
+
+def runs_over(later: Items, earlier: Items) -> bool:
+    """Whether ``earlier`` ends with how ``later`` begins."""
+    most = min(len(later.forms), len(earlier.forms))
+    return any(later.forms[:n] == earlier.forms[-n:] for n in range(2, most + 1))
 
 
 @dataclass(frozen=True)

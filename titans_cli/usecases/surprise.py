@@ -16,7 +16,7 @@ from model import Gists, Near, checksum, nearest, recite, sentence_gists, senten
 from titans_cli.errors import TitansError, UsageError
 from titans_cli.models import Models
 from titans_cli.store import MemoryIndex, Store, open_index
-from titans_cli.usecases.alignment import Items, align, items_of
+from titans_cli.usecases.alignment import Items, align, items_of, runs_over
 from titans_cli.usecases.judging import Known, Laid, Line, SurprisingSentence, best_of, judge, line_of
 from titans_cli.usecases.memorize import Progress
 
@@ -26,10 +26,8 @@ WAKE = 3
 """Memories that a sentence wakes."""
 LIKELY = 0.62
 """Score that the others than the best need: what is less like a sentence holds no row of its words."""
-SURE = 1.0
-"""Score from which a sentence is looked for in the memories beside the best one too."""
 BESIDE = 2
-"""How many on each side."""
+"""Memories on either side in which the rest of a sentence is looked for."""
 GROUP = 32
 """Segments encoded at once, as when they are memorized: the same sentence in the same document has the same gist."""
 RECITED = 64
@@ -150,22 +148,26 @@ class Spectator:
         woken: list[list[int]] = [[int(self.index.owners[n.sentence]) for n in fits[:1]] for fits in near]
         self.recite({memory for memories in woken for memory in memories})
         for line, fits, memories in zip(lines, near, woken, strict=True):
-            if any(line.items.line in self.recited[memory].items.line for memory in memories):
-                continue
-            for n in fits:
-                memory = int(self.index.owners[n.sentence])
-                if n.score >= LIKELY and memory not in memories and len(memories) < WAKE:
-                    memories.append(memory)
-            if fits and fits[0].score >= SURE:
-                memories += [m for m in self.around(memories[0]) if m not in memories]
+            further = [] if self.hold(memories, line) else [int(self.index.owners[n.sentence]) for n in fits if n.score >= LIKELY]
+            memories += [m for m in dict.fromkeys(further) if m not in memories][: WAKE - 1]
+        self.recite({memory for memories in woken for memory in memories})
+        for line, memories in zip(lines, woken, strict=True):
+            further = [] if self.hold(memories, line) else [m for memory in memories for m in self.parts(line.items, memory)]
+            memories += [m for m in dict.fromkeys(further) if m not in memories]
         self.recite({memory for memories in woken for memory in memories})
         return woken
 
-    def around(self, memory: int) -> list[int]:
-        """Memories that may hold the rest of a sentence: what one could not hold was split."""
-        document = self.index.document_of(memory)
-        first, behind = int(self.index.starts[document]), int(self.index.starts[document + 1])
-        return list(range(max(first, memory - BESIDE), min(behind, memory + BESIDE + 1)))
+    def hold(self, memories: Sequence[int], line: Line) -> bool:
+        """Whether one of them holds a sentence word for word."""
+        return any(line.items.line in self.recited[memory].items.line for memory in memories)
+
+    def parts(self, sentence: Items, memory: int) -> list[int]:
+        """Memories that may hold the rest of a sentence which begins or ends in ``memory``: what one could not hold was split."""
+        document, items = self.index.document_of(memory), self.recited[memory].items
+        first = memory - BESIDE if runs_over(items, sentence) else memory
+        last = memory + BESIDE if runs_over(sentence, items) else memory
+        start, stop = int(self.index.starts[document]), int(self.index.starts[document + 1])
+        return list(range(max(start, first), min(stop, last + 1)))
 
     def lay(self, line: Line, memories: Sequence[int]) -> list[Laid]:
         """A sentence beside each memory and, where none holds it, beside those that follow each other as one."""
