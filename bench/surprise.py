@@ -1,14 +1,18 @@
 """What titans surprise tells of documents that are memorized, memorized and then edited, paraphrased, and never read.
 
     titans ingest READ --home HOME
-    python bench/surprise.py --home HOME --read READ --unread UNREAD [--questions SILVER.jsonl.gz ORIGINAL.jsonl.gz] [--count 40]
+    python bench/surprise.py --home HOME --read READ --unread UNREAD [--count 40]
+        [--work WORK --originals squad_train_nqg44.jsonl.gz --paraphrases squad_train_silver.jsonl.gz]
 
 READ and UNREAD are folders of text of the same kinds. Of each document the first 30,000 characters are looked at. A fifth of an edited
 document's sentences are edited: a word is replaced by another of the corpus, one to three are put in, or one to three taken out.
 Measures that were considered are compared: the area under the curve that tells edited from untouched and read from unread sentences.
+Paraphrases are questions that were translated there and back; those of 300 memorized questions are told from those of 300 others.
 """
 
 import argparse
+import gzip
+import json
 import random
 import time
 from collections.abc import Iterator
@@ -17,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from common import report
+from common import memorize, report
 
 from ingest import Document, Page, Source, read_document
 from ingest.sentences import sentence_spans
@@ -25,7 +29,7 @@ from model.rounding import dequantise, unpack
 from titans_cli.models import Models
 from titans_cli.store import Store, open_index
 from titans_cli.usecases.alignment import items_of
-from titans_cli.usecases.judging import KINDS
+from titans_cli.usecases.judging import KINDS, PARTLY
 from titans_cli.usecases.memorize import Unheard
 from titans_cli.usecases.surprise import Spectator, Surprise
 
@@ -228,12 +232,51 @@ def edits_found(group: Group) -> dict[str, float]:
     }
 
 
+def questions_of(path: Path) -> dict[tuple[str, str], str]:
+    """Questions by their passage and answer, written alike."""
+    with gzip.open(path, "rt") as file:
+        rows = [json.loads(line) for line in file]
+    found = {}
+    for row in rows:
+        text = row["question"].strip().rstrip("?").strip()
+        if row["answers"] and len(text.split()) >= 5:
+            found.setdefault((row["context"], row["answers"][0]), text[0].upper() + text[1:] + "?")
+    return found
+
+
+def paraphrased(models: Models, originals: Path, paraphrases: Path, work: Path) -> tuple[list[dict], list[dict]]:
+    """Rows of paraphrases of memorized questions and of others, and the measures that tell them apart."""
+    first, second = questions_of(originals), questions_of(paraphrases)
+    keys = [key for key in first if key in second and items_of(first[key]).forms != items_of(second[key]).forms]
+    random.Random(3).shuffle(keys)
+    known, others = keys[:300], keys[300:600]
+    work.mkdir(parents=True, exist_ok=True)
+    (work / "questions.txt").write_text("\n\n".join(first[key] for key in known) + "\n")
+    memorize(work / "questions.txt", work / "home")
+    with Store.open(work / "home") as store:
+        spectator = Spectator(models, open_index(store, store.require_head(models.fingerprint)))
+    groups = {"paraphrases": known, "paraphrases of others": others}
+    told = {}
+    for name, chosen in groups.items():
+        told[name] = Group()
+        look(spectator, told[name], name, "\n\n".join(second[key] for key in chosen) + "\n", [])
+    mine, theirs = ([s for looked in group.looked for s in looked.sentences] for group in told.values())
+    measures = {"surprise": lambda s: s.surprise, "wording alone": lambda s: s.wording, "1 − cosine": lambda s: 1 - s.likeness}
+    compared = [{"measure": name, "AUC paraphrases": auc([of(s) for s in theirs], [of(s) for s in mine])} for name, of in measures.items()]
+    for share in (0.5, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85):
+        hits, false = (np.mean([s.likeness >= share for s in one]) for one in (mine, theirs))
+        compared.append({"measure": f"cosine ≥ {share}: paraphrases, others", "AUC paraphrases": f"{hits:.3f} {false:.3f}"})
+    return [row_of(name, group) for name, group in told.items()], compared
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in ("home", "read", "unread"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--count", type=int, default=40)
     parser.add_argument("--measured", type=int, default=40, help="sentences of each document for the comparison of measures")
+    for name in ("work", "originals", "paraphrases"):
+        parser.add_argument(f"--{name}", type=Path)
     arguments = parser.parse_args()
     models = Models()
     with Store.open(arguments.home) as store:
@@ -259,9 +302,15 @@ def main() -> None:
         fresh, known = ([values[measure] for values, _ in told[name]] for name in ("never read", "memorized"))
         compared.append({"measure": measure, "AUC edited": auc(touched, untouched), "AUC never read": auc(fresh, known)})
     report("surprise measures", compared)
+    likely = [s.likeness for looked in groups["never read"].looked for s in looked.sentences if s.wording > PARTLY]
     facts = edits_found(groups["edited"])
     rows = [row_of(name, group) for name, group in groups.items()]
-    report("surprise", rows, **facts, sentences_in_memory=len(index.gists), measures=compared)
+    if arguments.paraphrases:
+        more, told_apart = paraphrased(models, arguments.originals, arguments.paraphrases, arguments.work)
+        report("surprise paraphrases", told_apart)
+        rows += more
+    shares = {f"likeness of new sentences, {q} %": float(np.percentile(likely, q)) for q in (5, 50, 95, 99)}
+    report("surprise", rows, **facts, **shares, sentences_in_memory=len(index.gists))
 
 
 if __name__ == "__main__":

@@ -8,17 +8,17 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import accumulate, islice
 from pathlib import Path
 
-from ingest import Document, Extractor, Options, SourceError, find_sources, segments
+from ingest import Document, Extractor, Options, Segment, SourceError, find_sources, segments
 from model import Gists, Near, checksum, nearest, recite, sentence_gists, sentence_texts, token_nats
 from titans_cli.errors import TitansError, UsageError
 from titans_cli.models import Models
 from titans_cli.store import MemoryIndex, Store, open_index
 from titans_cli.usecases.alignment import Items, align, items_of, runs_over
 from titans_cli.usecases.judging import Known, Laid, Line, SurprisingSentence, best_of, judge, line_of
-from titans_cli.usecases.memorize import Progress
+from titans_cli.usecases.memorize import Progress, in_order, parallel
 
 __all__ = ["Spectator", "Surprise", "read_one", "surprise"]
 
@@ -105,9 +105,10 @@ class Spectator:
 
     def look(self, document: Document, progress: Progress, begun: float) -> Surprise:
         """How surprising ``document`` is; ``begun`` (monotonic seconds) is when its reading began."""
-        lines, gists = self.read(document, progress)
-        near = nearest(gists, [line.items.text for line in lines], self.index.gists)
-        woken = self.wake(lines, near)
+        with parallel(self.models.device) as threads:
+            lines, gists = self.read(document, progress, threads)
+            near = nearest(gists, [line.items.text for line in lines], self.index.gists)
+            woken = self.wake(lines, near, threads)
         sentences, before = [], None
         owners: Counter[str] = Counter()
         for line, fits, memories in zip(lines, near, woken, strict=True):
@@ -125,36 +126,42 @@ class Spectator:
             elapsed_ms=int((time.monotonic() - begun) * 1000),
         )
 
-    def read(self, document: Document, progress: Progress) -> tuple[list[Line], Gists]:
+    def read(self, document: Document, progress: Progress, threads: int) -> tuple[list[Line], Gists]:
         """The document's sentences and their gists, made as when it is memorized."""
-        tokenizer, lines, gists = self.models.tokenizer, [], []
-        stream = segments(document, tokenizer.encode_ordinary, self.models.memorizer.config.segment)
+        stream = segments(document, self.models.tokenizer.encode_ordinary, self.models.memorizer.config.segment)
+        groups = iter(lambda: list(islice(stream, GROUP)), [])
+        lines, gists = [], []
         characters, read = sum(len(page.text) for page in document.pages), 0
-        while group := list(islice(stream, GROUP)):
-            nats = token_nats(self.models.memorizer, [[t for sentence in s.sentences for t in sentence] for s in group])
-            made = []
-            for segment, costs in zip(group, nats, strict=True):
-                cost = iter(costs)
-                for sentence in segment.sentences:
-                    made.append(line_of(tokenizer, sentence, segment.page, list(islice(cost, len(sentence)))))
-            gists.append(sentence_gists(self.models.core, [line.items.text for line in made], [line.page or 0 for line in made]))
+        for made, gist, tokens in in_order(self.read_group, groups, threads):
             lines += made
+            gists.append(gist)
             read += sum(len(line.items.text) for line in made)
-            progress.page(group[-1].page, sum(map(len, nats)), read / characters)
+            progress.page(made[-1].page, tokens, read / characters)
         return lines, Gists.join(gists)
 
-    def wake(self, lines: Sequence[Line], near: Sequence[Sequence[Near]]) -> list[list[int]]:
+    def read_group(self, group: Sequence[Segment]) -> tuple[list[Line], Gists, int]:
+        """Sentences of consecutive segments, their gists, and the number of their tokens."""
+        nats = token_nats(self.models.memorizer, [[t for sentence in s.sentences for t in sentence] for s in group])
+        lines = []
+        for segment, costs in zip(group, nats, strict=True):
+            cost = iter(costs)
+            for sentence in segment.sentences:
+                lines.append(line_of(self.models.tokenizer, sentence, segment.page, list(islice(cost, len(sentence)))))
+        gists = sentence_gists(self.models.core, [line.items.text for line in lines], [line.page or 0 for line in lines])
+        return lines, gists, sum(map(len, nats))
+
+    def wake(self, lines: Sequence[Line], near: Sequence[Sequence[Near]], threads: int) -> list[list[int]]:
         """The memories to be laid beside each sentence, all recited: first the best of each, then more where that does not hold it."""
         woken: list[list[int]] = [[int(self.index.owners[n.sentence]) for n in fits[:1]] for fits in near]
-        self.recite({memory for memories in woken for memory in memories})
+        self.recite({memory for memories in woken for memory in memories}, threads)
         for line, fits, memories in zip(lines, near, woken, strict=True):
             further = [] if self.hold(memories, line) else [int(self.index.owners[n.sentence]) for n in fits if n.score >= LIKELY]
             memories += [m for m in dict.fromkeys(further) if m not in memories][: WAKE - 1]
-        self.recite({memory for memories in woken for memory in memories})
+        self.recite({memory for memories in woken for memory in memories}, threads)
         for line, memories in zip(lines, woken, strict=True):
             further = [] if self.hold(memories, line) else [m for memory in memories for m in self.parts(line.items, memory)]
             memories += [m for m in dict.fromkeys(further) if m not in memories]
-        self.recite({memory for memories in woken for memory in memories})
+        self.recite({memory for memories in woken for memory in memories}, threads)
         return woken
 
     def hold(self, memories: Sequence[int], line: Line) -> bool:
@@ -183,19 +190,21 @@ class Spectator:
         joined = [(run[0], items_of("".join(self.recited[m].items.text for m in run))) for run in runs if len(run) > 1]
         return alone + [Laid(first, items, align(line.items, items)) for first, items in joined]
 
-    def recite(self, memories: set[int]) -> None:
-        """Recite those that were not yet, the longest together."""
+    def recite(self, memories: set[int], threads: int = 1) -> None:
+        """Recite those that were not yet."""
         todo = sorted(memories - self.recited.keys())
-        for first in range(0, len(todo), RECITED):
-            chosen = todo[first : first + RECITED]
-            stored = self.index.wake(chosen)
-            rows = recite(self.models.memorizer, stored.weights, stored.scales, [sum(sizes) for sizes in stored.sentences])
-            for memory, row, sizes, page, digest in zip(chosen, rows, stored.sentences, stored.pages, stored.checksums, strict=True):
-                texts, spans, at = sentence_texts(self.models.tokenizer, row, sizes), [], 0
-                for text in texts:
-                    spans.append((at, at + len(text)))
-                    at += len(text)
-                self.recited[memory] = Recited(items_of("".join(texts)), tuple(spans), page, checksum(row) == digest)
+        for recited in in_order(self.recite_some, (todo[n : n + RECITED] for n in range(0, len(todo), RECITED)), threads):
+            self.recited |= recited
+
+    def recite_some(self, memories: Sequence[int]) -> dict[int, Recited]:
+        stored, recited = self.index.wake(memories), {}
+        rows = recite(self.models.memorizer, stored.weights, stored.scales, [sum(sizes) for sizes in stored.sentences])
+        for memory, row, sizes, page, digest in zip(memories, rows, stored.sentences, stored.pages, stored.checksums, strict=True):
+            texts = sentence_texts(self.models.tokenizer, row, sizes)
+            ends = list(accumulate(map(len, texts)))
+            spans = tuple((end - len(text), end) for text, end in zip(texts, ends, strict=True))
+            recited[memory] = Recited(items_of("".join(texts)), spans, page, checksum(row) == digest)
+        return recited
 
     def judge(self, line: Line, fits: Sequence[Near], memories: Sequence[int], before: int | None) -> tuple[SurprisingSentence, int | None]:
         """What there is to tell of a sentence, and the memory that it is known from; ``before`` is that of the sentence before it."""
