@@ -139,7 +139,7 @@ def with_memory(spectator: Spectator, text: str, memory: int, sentence: int) -> 
     models, index = spectator.models, spectator.index
     network, tokenizer = models.memorizer, models.tokenizer
     stored = index.wake([memory])
-    recited = tokenizer.encode_ordinary(spectator.recited[memory].items.text)
+    recited = tokenizer.encode_ordinary(spectator.recited[memory].text)
     inside = sentence - int(np.searchsorted(index.owners, memory))
     before = recited[: sum(stored.sentences[0][:inside])]
     row = (before + tokenizer.encode_ordinary(text))[: network.config.segment]

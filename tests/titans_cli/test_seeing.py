@@ -189,10 +189,11 @@ def test_other_scripts_and_endless_sentences(titans, tmp_path):
     russian = "Все счастливые семьи похожи друг на друга, каждая несчастливая семья несчастлива по-своему."
     chinese = "学而时习之，不亦说乎？有朋自远方来，不亦乐乎？"
     endless = " ".join(f"number{i}" for i in range(200))
-    (tmp_path / "a.txt").write_text(f"{russian}\n\n{chinese}\n\n{endless}\n")
+    rare = "".join(chr(0xF40 + i * i % 40) for i in range(150))  # of several tokens a character, so that pieces end within one
+    (tmp_path / "a.txt").write_text(f"{russian}\n\n{chinese}\n\n{endless}\n\n{rare}\n")
     titans("ingest", tmp_path / "a.txt")
     assert look(titans, tmp_path / "a.txt")["mean_surprise"] == 0
-    (tmp_path / "b.txt").write_text(f"{russian.replace('семьи', 'собаки')}\n\n{chinese.replace('朋', '猫')}\n\n{endless}\n")
+    (tmp_path / "b.txt").write_text(f"{russian.replace('семьи', 'собаки')}\n\n{chinese.replace('朋', '猫')}\n\n{endless}\n\n{rare}\n")
     told = look(titans, tmp_path / "b.txt")["sentences"]
     assert [s["text"][a:b] for s in told for a, b in s["new"]] == ["собаки", "猫"]
 

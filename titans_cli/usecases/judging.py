@@ -11,6 +11,7 @@ so a sentence known word for word has 0, a changed word counts by how much it te
 the more its meaning is known.
 """
 
+import codecs
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -121,13 +122,22 @@ def best_of(line: Line, laid: Sequence[Laid], expected: Sequence[int]) -> Laid |
 
 def line_of(tokenizer: tiktoken.Encoding, sentence: Sequence[int], page: int | None, nats: Sequence[float]) -> Line:
     """A sentence with the nats of its tokens shared out to its words: a token belongs to the one that holds its last letter."""
-    text, starts = tokenizer.decode_with_offsets(list(sentence))
+    text, ends = tokenizer.decode(list(sentence)), ends_of(tokenizer.decode_tokens_bytes(list(sentence)))
     items = items_of(text)
     firsts, shares = [start for start, _ in items.spans], [FEWEST] * len(items.spans)
-    for end, cost in zip([*starts[1:], len(text)], nats, strict=True):
+    for end, cost in zip(ends, nats, strict=True):
         if shares:
             shares[max(0, bisect_right(firsts, max(0, end - 1)) - 1)] += cost
     return Line(items, page, tuple(shares))
+
+
+def ends_of(tokens: Sequence[bytes]) -> list[int]:
+    """The character behind each token; where a very long sentence is cut, a character may be, too."""
+    decoder, ends, at = codecs.getincrementaldecoder("utf-8")("replace"), [], 0
+    for token in tokens:
+        at += len(decoder.decode(token))
+        ends.append(at)
+    return ends
 
 
 def worth(line: Line, laid: Alignment) -> float:

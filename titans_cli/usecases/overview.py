@@ -8,25 +8,25 @@ from pathlib import Path
 
 import numpy as np
 
-from model import Themes, cluster, recite, sentence_texts
+from model import Themes, cluster
 from model.signature import content_words
 from titans_cli.models import Models
 from titans_cli.store import MemoryIndex, Store, open_index
+from titans_cli.usecases.memorize import parallel
+from titans_cli.usecases.reciting import recite_many
 
 __all__ = ["Central", "Overview", "Theme", "overview"]
 
 FEWEST, MOST = 3, 12
 """Themes when their number is not given."""
-CENTRAL = 24
+CENTRAL = 12
 """Sentences nearest to a theme's centre among which one is chosen to stand for it."""
-SAMPLE = 40
+SAMPLE = 24
 """Memories of a theme that are recited for its words, spread over the nearer half of its sentences."""
 WORDS = 6
 DOCUMENTS = 3
 SHORTEST, LONGEST = 40, 260
 """Characters of a sentence that stands for a theme."""
-RECITED = 64
-"""Memories recited at once."""
 SENTENCE = re.compile(r"[\"'“‘(]?[A-ZÀ-ÖØ-ÞΑ-ΩА-Я0-9\u0590-\uffff].*[.!?…。！？][\"'”’)]*", re.DOTALL)
 LEADERS = re.compile(r"\.\s?\.\s?\.|…|[|_=*#~^\\]|(?:\d[\d.,]*\s+){3}")
 """Dots of a table of contents, drawings, columns of numbers."""
@@ -98,7 +98,6 @@ class Describer:
     def __init__(self, models: Models, index: MemoryIndex, themes: Themes):
         self.models, self.index, self.themes = models, index, themes
         self.said: dict[int, Said] = {}  # by the sentence's number
-        self.recited: set[int] = set()
 
     def describe(self) -> tuple[Theme, ...]:
         members = [np.flatnonzero(self.themes.labels == theme) for theme in range(len(self.themes.sizes))]
@@ -126,14 +125,11 @@ class Describer:
         return list({self.index.gists.words[sentence].tobytes(): sentence for sentence in sentences[::-1].tolist()}.values())[::-1]
 
     def recite(self, memories: list[int]) -> None:
-        for first in range(0, len(memories), RECITED):
-            chosen = memories[first : first + RECITED]
-            stored = self.index.wake(chosen)
-            rows = recite(self.models.memorizer, stored.weights, stored.scales, [sum(sizes) for sizes in stored.sentences])
-            for memory, row, sizes, page in zip(chosen, rows, stored.sentences, stored.pages, strict=True):
-                begin = int(np.searchsorted(self.index.owners, memory))
-                for number, text in enumerate(sentence_texts(self.models.tokenizer, row, sizes), begin):
-                    self.said[number] = Said(text.strip(), page)
+        with parallel(self.models.device) as threads:
+            for recited in recite_many(self.models, self.index, memories, threads):
+                begin = int(np.searchsorted(self.index.owners, recited.memory))
+                for number, (start, end) in enumerate(recited.sentences, begin):
+                    self.said[number] = Said(recited.text[start:end].strip(), recited.page)
 
     def choose(self, theme: int, words: set[str], taken: set[str]) -> Central | None:
         """The recited sentence nearest to a theme's centre that is full, holds a telling word and was not ``taken``."""

@@ -8,17 +8,18 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate, islice
+from itertools import islice
 from pathlib import Path
 
 from ingest import Document, Extractor, Options, Segment, SourceError, find_sources, segments
-from model import Gists, Near, checksum, nearest, recite, sentence_gists, sentence_texts, token_nats
+from model import Gists, Near, nearest, sentence_gists, token_nats
 from titans_cli.errors import TitansError, UsageError
 from titans_cli.models import Models
 from titans_cli.store import MemoryIndex, Store, open_index
 from titans_cli.usecases.alignment import Items, align, items_of, runs_over
 from titans_cli.usecases.judging import Known, Laid, Line, SurprisingSentence, best_of, judge, line_of
 from titans_cli.usecases.memorize import Progress, in_order, parallel
+from titans_cli.usecases.reciting import Recited, recite_many
 
 __all__ = ["Spectator", "Surprise", "read_one", "surprise"]
 
@@ -30,8 +31,6 @@ BESIDE = 2
 """Memories on either side in which the rest of a sentence is looked for."""
 GROUP = 32
 """Segments encoded at once, as when they are memorized: the same sentence in the same document has the same gist."""
-RECITED = 64
-"""Memories recited at once."""
 
 
 @dataclass(frozen=True)
@@ -53,16 +52,6 @@ class Surprise:
 
     def count(self, kind: str) -> int:
         return sum(sentence.kind == kind for sentence in self.sentences)
-
-
-@dataclass(frozen=True)
-class Recited:
-    """A memory, recited."""
-
-    items: Items
-    sentences: tuple[tuple[int, int], ...]  # characters of each
-    page: int | None
-    verbatim: bool
 
 
 def read_one(path: Path, progress: Progress, models: Models, encoding: str | None = None) -> Document:
@@ -102,6 +91,7 @@ class Spectator:
     def __init__(self, models: Models, index: MemoryIndex):
         self.models, self.index = models, index
         self.recited: dict[int, Recited] = {}
+        self.items: dict[int, Items] = {}  # the words of each
 
     def look(self, document: Document, progress: Progress, begun: float) -> Surprise:
         """How surprising ``document`` is; ``begun`` (monotonic seconds) is when its reading began."""
@@ -166,11 +156,11 @@ class Spectator:
 
     def hold(self, memories: Sequence[int], line: Line) -> bool:
         """Whether one of them holds a sentence word for word."""
-        return any(line.items.line in self.recited[memory].items.line for memory in memories)
+        return any(line.items.line in self.items[memory].line for memory in memories)
 
     def parts(self, sentence: Items, memory: int) -> list[int]:
         """Memories that may hold the rest of a sentence which begins or ends in ``memory``: what one could not hold was split."""
-        document, items = self.index.document_of(memory), self.recited[memory].items
+        document, items = self.index.document_of(memory), self.items[memory]
         first = memory - BESIDE if runs_over(items, sentence) else memory
         last = memory + BESIDE if runs_over(sentence, items) else memory
         start, stop = int(self.index.starts[document]), int(self.index.starts[document + 1])
@@ -178,7 +168,7 @@ class Spectator:
 
     def lay(self, line: Line, memories: Sequence[int]) -> list[Laid]:
         """A sentence beside each memory and, where none holds it, beside those that follow each other as one."""
-        alone = [Laid(m, items, align(line.items, items)) for m in memories for items in [self.recited[m].items]]
+        alone = [Laid(m, items, align(line.items, items)) for m in memories for items in [self.items[m]]]
         if any(laid.alignment.whole for laid in alone):
             return alone
         runs: list[list[int]] = []
@@ -187,24 +177,14 @@ class Spectator:
                 runs[-1].append(memory)
             else:
                 runs.append([memory])
-        joined = [(run[0], items_of("".join(self.recited[m].items.text for m in run))) for run in runs if len(run) > 1]
+        joined = [(run[0], items_of("".join(self.recited[m].text for m in run))) for run in runs if len(run) > 1]
         return alone + [Laid(first, items, align(line.items, items)) for first, items in joined]
 
     def recite(self, memories: set[int], threads: int = 1) -> None:
         """Recite those that were not yet."""
-        todo = sorted(memories - self.recited.keys())
-        for recited in in_order(self.recite_some, (todo[n : n + RECITED] for n in range(0, len(todo), RECITED)), threads):
-            self.recited |= recited
-
-    def recite_some(self, memories: Sequence[int]) -> dict[int, Recited]:
-        stored, recited = self.index.wake(memories), {}
-        rows = recite(self.models.memorizer, stored.weights, stored.scales, [sum(sizes) for sizes in stored.sentences])
-        for memory, row, sizes, page, digest in zip(memories, rows, stored.sentences, stored.pages, stored.checksums, strict=True):
-            texts = sentence_texts(self.models.tokenizer, row, sizes)
-            ends = list(accumulate(map(len, texts)))
-            spans = tuple((end - len(text), end) for text, end in zip(texts, ends, strict=True))
-            recited[memory] = Recited(items_of("".join(texts)), spans, page, checksum(row) == digest)
-        return recited
+        for recited in recite_many(self.models, self.index, memories - self.recited.keys(), threads):
+            self.recited[recited.memory] = recited
+            self.items[recited.memory] = items_of(recited.text)
 
     def judge(self, line: Line, fits: Sequence[Near], memories: Sequence[int], before: int | None) -> tuple[SurprisingSentence, int | None]:
         """What there is to tell of a sentence, and the memory that it is known from; ``before`` is that of the sentence before it."""
@@ -217,14 +197,13 @@ class Spectator:
         if sentence.kind == "reworded" or best is None:
             memory = int(self.index.owners[alike.sentence])
             self.recite({memory})
-            items = self.recited[memory].items
             start, end = self.recited[memory].sentences[alike.sentence - int(self.index.owners.searchsorted(memory))]
-            text = items.text[start:end]
+            text = self.recited[memory].text[start:end]
         else:
             memory, items, place = best.first, best.items, best.alignment.place
             start, end = items.spans[place[0]][0], items.spans[place[1] - 1][1]
             text = items.text[start:end]
-            while start >= (length := len(self.recited[memory].items.text)):  # it begins in a later one of several
+            while start >= (length := len(self.recited[memory].text)):  # it begins in a later one of several
                 start, memory = start - length, memory + 1
         recited, document = self.recited[memory], self.index.documents[self.index.document_of(memory)].name
         return replace(sentence, known=Known(document, recited.page, text.strip(), recited.verbatim)), memory
