@@ -12,8 +12,10 @@ from model.signature import FUNCTION_WORDS
 
 __all__ = ["Alignment", "Items", "align", "items_of", "runs_over"]
 
-ITEM = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]|[^\W\u2e80-\u9fff\uac00-\ud7af]+|([^\w\s])\1*")
-"""A word, a letter of a script without spaces, or a run of one sign."""
+ALONE = r"\u0e00-\u109f\u1780-\u17ff\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"
+"""Scripts that put no spaces between words: Thai to Myanmar, Khmer, Chinese, Japanese, Korean. Each letter counts as a word."""
+ITEM = re.compile(rf"[{ALONE}]|[^\W{ALONE}]+|([^\w\s\ufffd])\1*")
+"""A word, or a run of one sign; not what is left of a character that was cut."""
 SAME = str.maketrans({"‘": "'", "’": "'", "“": '"', "”": '"', "–": "-", "—": "-", "‐": "-", "‑": "-"})
 """Signs that are set in several ways."""
 ANCHOR = 3

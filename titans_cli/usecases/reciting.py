@@ -23,6 +23,7 @@ class Recited:
     """A memory, recited. ``sentences`` are the characters of each."""
 
     memory: int
+    tokens: tuple[int, ...]
     text: str
     sentences: tuple[tuple[int, int], ...]
     page: int | None
@@ -46,5 +47,5 @@ def recite_batch(memorizer: Memorizer, tokenizer: Encoding, index: MemoryIndex, 
         texts = sentence_texts(tokenizer, row, sizes)
         ends = list(accumulate(map(len, texts)))
         spans = tuple((end - len(text), end) for text, end in zip(texts, ends, strict=True))
-        recited.append(Recited(memory, "".join(texts), spans, page, checksum(row) == digest))
+        recited.append(Recited(memory, tuple(row), "".join(texts), spans, page, checksum(row) == digest))
     return recited

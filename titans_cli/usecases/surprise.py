@@ -177,8 +177,12 @@ class Spectator:
                 runs[-1].append(memory)
             else:
                 runs.append([memory])
-        joined = [(run[0], items_of("".join(self.recited[m].text for m in run))) for run in runs if len(run) > 1]
+        joined = [(run[0], items_of(self.text_of(run))) for run in runs if len(run) > 1]
         return alone + [Laid(first, items, align(line.items, items)) for first, items in joined]
+
+    def text_of(self, run: Sequence[int]) -> str:
+        """What memories say that follow each other, also where a character begins in one and ends in the next."""
+        return self.models.tokenizer.decode([token for memory in run for token in self.recited[memory].tokens])
 
     def recite(self, memories: set[int], threads: int = 1) -> None:
         """Recite those that were not yet."""
