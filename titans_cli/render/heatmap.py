@@ -27,6 +27,8 @@ LABELS = {"verbatim": "known word for word", "partly": "known but for some words
 BROKEN = re.compile(r"(?<=\S)\n(?=[^\W\d_]|[\"'“‘(])")
 """The end of a line within a paragraph."""
 HOT = (224, 62, 0)
+NEW = 0.6
+"""Surprise as which a new word in a known sentence is drawn."""
 
 
 class Piece(NamedTuple):
@@ -67,7 +69,7 @@ STYLE = """
 body { font: 1rem/1.7 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem }
 .heat { background: rgb(224 62 0 / calc(var(--s) * 70%)); border-radius: .2em; box-decoration-break: clone }
 .text { white-space: pre-wrap; overflow-wrap: break-word }
-ins { font-weight: bold; text-decoration: underline }
+ins { font-weight: bold; background: rgb(224 62 0 / 42%) }
 del { opacity: .6 }
 h2, small, footer { font-size: .85rem; font-weight: normal; opacity: .7 }
 h2 { border-top: 1px solid; padding-top: .3rem }
@@ -116,7 +118,7 @@ WIDE = 42
 TALLEST = 4_000
 MOST_PIXELS = 40_000_000
 MARGIN = 24
-HEAD = 8
+HEAD = 6
 """Lines above the text."""
 WORD = re.compile(r"\s+|\S+")
 
@@ -152,11 +154,12 @@ def heat_image(result: Surprise, chosen: Sequence[SurprisingSentence]) -> bytes:
     image = Image.new("RGB", (wide, tall), "white")
     draw = ImageDraw.Draw(image)
     head(draw, result, size, high, cut=lines > rows * columns)
-    top = MARGIN + HEAD * high
-    for place in places:
-        column, row = divmod(place.line, rows)
-        if column < columns:
-            draw_word(draw, place, MARGIN + column * (width + MARGIN) + place.x, top + row * high, font, high)
+    for draw_part in (draw_ground, draw_word):  # all grounds first: none may cover a letter beside it
+        for place in places:
+            column, row = divmod(place.line, rows)
+            if column < columns:
+                x, y = MARGIN + column * (width + MARGIN) + place.x, MARGIN + (HEAD + row) * high
+                draw_part(draw, place, x, y, font, high)
     data = io.BytesIO()
     image.save(data, "PNG")
     return data.getvalue()
@@ -208,8 +211,12 @@ def heat(surprise: float) -> tuple[int, int, int]:
     return red, green, blue
 
 
+def draw_ground(draw: ImageDraw, place: Place, x: float, y: float, font: FreeTypeFont | ImageFont, high: int) -> None:
+    surprise = max(place.surprise, NEW) if place.kind == "new" else place.surprise
+    draw.rectangle((x - 2, y, x + place.width + font.getlength(" "), y + high - 2), fill=heat(surprise))
+
+
 def draw_word(draw: ImageDraw, place: Place, x: float, y: float, font: FreeTypeFont | ImageFont, high: int) -> None:
-    draw.rectangle((x - 2, y, x + place.width + 3, y + high - 2), fill=heat(place.surprise))
     draw.text((x, y + 1), place.text, fill="#777777" if place.kind == "missing" else "black", font=font)
     if place.kind == "new":
         draw.line((x, y + high - 3, x + place.width, y + high - 3), fill="#b00000", width=2)
