@@ -6,7 +6,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from titans_cli.commands import ask, care, chat, ingest, recite, seeing, snapshot, status, transfer, watch
+from titans_cli.commands import ask, care, chat, history, ingest, recite, remember, seeing, serving, snapshot, status, transfer, watch
+from titans_cli.encoding import prepare_output
 
 __all__ = ["app", "main"]
 
@@ -67,7 +68,8 @@ def escape(example: str) -> str:
 
 
 for panel, commands in {
-    "Memorize and ask": {"ingest": ingest.ingest, "watch": watch.watch, "ask": ask.ask, "chat": chat.chat, "recite": recite.recite},
+    "Memorize": {"ingest": ingest.ingest, "watch": watch.watch, "remember": remember.remember},
+    "Ask": {"ask": ask.ask, "chat": chat.chat, "recite": recite.recite, "history": history.history},
     "Look": {"status": status.status, "surprise": seeing.surprise, "overview": seeing.overview},
     "Keep": {
         "forget": care.forget,
@@ -76,6 +78,7 @@ for panel, commands in {
         "doctor": care.doctor,
         "migrate": care.migrate,
     },
+    "Serve": {"mcp": serving.mcp, "serve": serving.serve},
     "Move": {"export": transfer.export, "import": transfer.import_, "merge": transfer.merge},
 }.items():
     for name, function in commands.items():
@@ -93,4 +96,5 @@ app.add_typer(snapshots, name="snapshot", rich_help_panel="Keep")
 
 def main() -> None:
     """Entry point of the console script."""
+    prepare_output()
     app()

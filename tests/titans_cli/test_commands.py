@@ -62,7 +62,7 @@ def test_questions_come_from_a_file_or_from_standard_input(memorized, tmp_path):
 
 
 def test_no_text_of_a_document_is_in_any_file_of_the_store(memorized, tmp_path):
-    files = memorized.files()
+    files = {name: data for name, data in memorized.files().items() if not name.startswith("history.db")}  # the user's own, see its tests
     assert any(name.endswith(".safetensors") for name in files) and "titans.db" in files
     runs = 0
     for path in make_documents(tmp_path / "docs").iterdir():
@@ -80,7 +80,9 @@ def test_export_and_import_give_the_same_memory(memorized, titans, tmp_path):
     first, second = (t("snapshot", "list").stdout.split()[-1] for t in (memorized, titans))
     assert first == second
     for question in QUESTIONS:
-        assert ask(titans, question) == ask(memorized, question)
+        imported = ask(titans, question)
+        assert all(evidence.pop("imported") is True for evidence in imported["evidence"])
+        assert imported == ask(memorized, question)
     titans("export", tmp_path / "b.titans")
     assert len((tmp_path / "a.titans").read_bytes()) == len((tmp_path / "b.titans").read_bytes())
     before = titans.files()
@@ -144,7 +146,7 @@ def test_changed_file_replaces_its_memories(titans, tmp_path):
     (tmp_path / "a.txt").write_text("The password of the lighthouse keeper is cormorant.")
     titans("ingest", tmp_path / "a.txt")
     assert "cormorant" in ask(titans, "What is the password of the lighthouse keeper?")["evidence"][0]["text"]
-    assert "1 documents" in titans("status").stdout
+    assert "1 document" in titans("status").stdout
 
 
 def test_bad_files_do_not_stop_the_others(titans, tmp_path):
@@ -176,7 +178,7 @@ def test_folder_without_permission_is_reported(titans, tmp_path):
 def test_file_of_one_token(titans, tmp_path):
     (tmp_path / "a.txt").write_text("a")
     titans("ingest", tmp_path / "a.txt")
-    assert "1 documents, 1 tokens in 1 memories" in titans("status").stdout
+    assert "1 document, 1 token in 1 memory" in titans("status").stdout
     titans("ask", "What is it?")
 
 
@@ -248,12 +250,12 @@ def test_file_that_is_no_database_is_reported(titans):
 
 
 def test_text_from_documents_never_controls_the_terminal():
-    assert plain("a\x1b[31mb\x1b]0;title\x07c\x9bd\u202ee\r\n\tf[bold]g") == "abcde\n\tf[bold]g"
+    assert plain("a\x1b[31mb\x1b]0;title\x07c\x9bd\u202ee\r\n\tf[bold]g") == "abce\n\tf[bold]g"
 
 
 def test_chat_answers_and_leaves_at_the_end_of_input(memorized):
     environment = {**os.environ, "TITANS_HOME": str(memorized.home), "TERM": "dumb"}
-    lines = "What did the fox say about the grapes?\n/sources\n/nonsense\n/help\n/quit\n"
+    lines = "What did the fox say about the grapes?\n/sources\n/docs\n/nonsense\n/help\n/quit\n"
     result = subprocess.run(
         [sys.executable, "-m", "titans_cli", "chat"], input=lines, capture_output=True, text=True, env=environment, timeout=120
     )

@@ -173,7 +173,7 @@ def test_a_later_ingest_of_a_path_replaces_all_files_that_were_there(tmp_path, t
     assert "2 documents" in titans("status").stdout
     assert "before-import" in titans("snapshot", "list").stdout
     titans("ingest", tmp_path / "mill.txt")
-    assert "1 documents" in titans("status").stdout
+    assert "1 document" in titans("status").stdout
 
 
 # what is kept before a change

@@ -1,6 +1,6 @@
 """Everything that is printed."""
 
-from titans_cli.render.answers import print_answer, print_continuation
+from titans_cli.render.answers import print_answer, print_continuation, print_evidence, print_why
 from titans_cli.render.care import (
     print_check,
     print_created,
@@ -13,17 +13,37 @@ from titans_cli.render.care import (
     print_migrated,
     print_pruned,
     print_restored,
+    print_undone,
 )
+from titans_cli.render.history import print_help, print_history, print_remembered, print_turn, transcript
 from titans_cli.render.memory import print_difference, print_ingest, print_plan, print_snapshots, print_sources, print_status
 from titans_cli.render.progress import IngestBar
 from titans_cli.render.seeing import must_not_exist, print_overview, print_surprise, write_heat
-from titans_cli.render.terminal import megabytes, mode, plain, print_error, print_json, print_note, say, some
+from titans_cli.render.terminal import (
+    copy_text,
+    counted,
+    megabytes,
+    mode,
+    no_color,
+    plain,
+    print_error,
+    print_json,
+    print_note,
+    say,
+    some,
+    words,
+    working,
+)
+from titans_cli.render.voice import print_written
 
 __all__ = [
     "IngestBar",
+    "copy_text",
+    "counted",
     "megabytes",
     "mode",
     "must_not_exist",
+    "no_color",
     "plain",
     "print_answer",
     "print_check",
@@ -33,8 +53,11 @@ __all__ = [
     "print_diagnosis",
     "print_difference",
     "print_error",
+    "print_evidence",
     "print_exported",
     "print_forgotten",
+    "print_help",
+    "print_history",
     "print_imported",
     "print_ingest",
     "print_json",
@@ -44,12 +67,20 @@ __all__ = [
     "print_overview",
     "print_plan",
     "print_pruned",
+    "print_remembered",
     "print_restored",
     "print_snapshots",
     "print_sources",
     "print_status",
     "print_surprise",
+    "print_turn",
+    "print_undone",
+    "print_why",
+    "print_written",
     "say",
     "some",
+    "transcript",
+    "words",
+    "working",
     "write_heat",
 ]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from titans_cli.render import facts
-from titans_cli.render.terminal import contract, megabytes, print_error, print_note, say, some
+from titans_cli.render.terminal import contract, counted, megabytes, print_error, print_note, say, some
 
 if TYPE_CHECKING:
     from titans_cli.store import Snapshot
@@ -23,6 +23,11 @@ def print_created(made: Snapshot) -> None:
 @contract(facts.of_restored)
 def print_restored(restored: Snapshot, before: Snapshot) -> None:
     say(f"Answering from {restored.name} now; what was there before is {before.name}.")
+
+
+@contract(facts.of_restored)
+def print_undone(restored: Snapshot, before: Snapshot) -> None:
+    say(f"Answering from {restored.name} again. Take that back with: titans snapshot restore {before.name}")
 
 
 @contract(facts.of_deleted)
@@ -41,7 +46,7 @@ def print_forgotten(result: Forgotten) -> None:
 def print_pruned(done: Pruned, dry_run: bool) -> None:
     names = f" ({some(done.snapshots)})" if done.snapshots else ""
     would = "Would delete" if dry_run else "Deleted"
-    say(f"{would} {len(done.snapshots)} snapshots{names} and {done.files} files; {megabytes(done.freed)}.")
+    say(f"{would} {counted(len(done.snapshots), 'snapshot')}{names} and {counted(done.files, 'file')}; {megabytes(done.freed)}.")
 
 
 @contract(facts.of_check)
@@ -73,7 +78,8 @@ def print_migrated(done: Migration | None) -> None:
     if done is None:
         say("The store is up to date.")
         return
-    say(f"{done.documents} documents written anew. The old memories are the snapshot {done.before.name}; delete it when all is well.")
+    written = counted(done.documents, "document")
+    say(f"{written} written anew. The old memories are the snapshot {done.before.name}; delete it when all is well.")
     for error in done.failed:
         print_error(f"  {error.path}: {error.reason}")
 

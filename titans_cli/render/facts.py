@@ -16,10 +16,13 @@ if TYPE_CHECKING:
     from titans_cli.usecases.ask import Answer
     from titans_cli.usecases.care import Forgotten, Problem, Pruned
     from titans_cli.usecases.continue_text import Continuation
+    from titans_cli.usecases.evidence import Evidence
+    from titans_cli.usecases.history import Listed
     from titans_cli.usecases.ingest import IngestResult
     from titans_cli.usecases.migrate import Migration
     from titans_cli.usecases.overview import Overview
     from titans_cli.usecases.plan import Plan
+    from titans_cli.usecases.remember import Remembered
     from titans_cli.usecases.snapshots import Difference, ListedSnapshot
     from titans_cli.usecases.status import Status
     from titans_cli.usecases.surprise import Surprise
@@ -48,15 +51,27 @@ def of_failures(failures: Iterable[Failure | SourceError]) -> list[Facts]:
     return [{"path": str(failure.path), "reason": plain(failure.reason), "kind": failure.kind} for failure in failures]
 
 
-def of_answer(answer: Answer) -> Facts:
-    facts = asdict(answer)
-    for name in ("signs", "spans"):
-        facts.pop(name, None)
+def of_evidence(evidence: Evidence) -> Facts:
+    """``imported`` is there only where it is so, ``before`` and ``after`` only with --context."""
+    facts = {name: getattr(evidence, name) for name in ("text", "document", "page", "verbatim", "score")}
+    if evidence.imported:
+        facts["imported"] = True
+    if evidence.context is not None:
+        facts |= {"before": evidence.context.before, "after": evidence.context.after}
+    return facts
+
+
+def of_answer(answer: Answer, why: bool = False) -> Facts:
+    facts = {name: getattr(answer, name) for name in ("question", "answer", "refused", "confidence")}
+    facts |= {"evidence": [of_evidence(evidence) for evidence in answer.evidence], "elapsed_ms": answer.elapsed_ms}
+    if why:
+        facts |= {"woken": [asdict(woken) for woken in answer.woken], "signs": answer.signs and asdict(answer.signs)}
     return facts
 
 
 def of_continuation(continuation: Continuation) -> Facts:
-    return asdict(continuation)
+    facts = {name: getattr(continuation, name) for name in ("text", "document", "page", "verbatim")}
+    return facts | ({"imported": True} if continuation.source.imported else {})
 
 
 def of_ingest(result: IngestResult) -> Facts:
@@ -72,7 +87,7 @@ def of_ingest(result: IngestResult) -> Facts:
         "pages_not_read": [
             {"document": document, "page": page, "reason": plain(why)} for document, unread in did.unread_pages for page, why in unread
         ],
-        "encodings": dict(did.encodings),
+        "encodings": [{"document": document, "encoding": encoding} for document, encoding in did.encodings],
         "seconds": round(result.seconds, 3),
         "interrupted": result.interrupted,
         "snapshot": None if result.snapshot is None else of_snapshot(result.snapshot),
@@ -99,6 +114,7 @@ def of_status(status: Status) -> Facts:
         "tokens": status.tokens,
         "memories": status.memories,
         "bytes": status.bytes,
+        "weight_bytes": status.weight_bytes,
         "budget": status.budget or None,
         "failed": of_failures(status.failures),
         "forgotten": [failure.path for failure in status.forgotten],
@@ -163,6 +179,18 @@ def of_exported(made: Snapshot, size: int, target: Path) -> Facts:
 
 def of_imported(head: Snapshot) -> Facts:
     return {"snapshot": of_snapshot(head)}
+
+
+def of_history(listed: Listed) -> Facts:
+    rows = []
+    for turn in listed.turns:
+        facts = {name: getattr(turn, name) for name in ("asked", "conversation", "question", "understood", "answer", "confidence")}
+        rows.append(facts | {"sources": [{"path": path, "document": name, "page": page} for path, name, page in turn.sources]})
+    return {"kept": listed.kept, "turns": rows}
+
+
+def of_remembered(result: Remembered) -> Facts:
+    return {"document": of_document(result.document), "snapshot": of_snapshot(result.snapshot)}
 
 
 def of_surprise(result: Surprise, least: float = 0.0) -> Facts:

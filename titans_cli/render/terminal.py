@@ -8,34 +8,48 @@ import json
 import os
 import re
 import sys
+from base64 import b64encode
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from datetime import datetime
 from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec
 
 from rich.console import Console
 from rich.style import Style
+from rich.table import Table
 from rich.text import Text
 
 __all__ = [
     "Mode",
+    "bar",
     "contract",
+    "copy_text",
+    "counted",
     "err",
     "link",
+    "local",
     "megabytes",
     "mode",
+    "no_color",
     "out",
     "plain",
     "print_error",
     "print_json",
     "print_note",
     "say",
+    "shortened",
+    "show",
+    "show_table",
     "some",
     "where",
     "words",
+    "working",
 ]
 
+WIDE = 10_000
 VERSION = 1
 """Of everything that --json prints; see docs/json.md."""
 
@@ -93,6 +107,44 @@ def link(path: str, page: int | None = None) -> Style:
     return Style()
 
 
+def bar(share: float, width: int) -> str:
+    """A bar of at most ``width`` characters, for a share of 0 to 1."""
+    full = round(max(0.0, min(1.0, share)) * width)
+    return "█" * full + "░" * (width - full)
+
+
+def show(text: Text, indent: int = 0) -> None:
+    """Print ``text``: wrapped and indented on a terminal, and as long lines where programs may read it."""
+    if out.is_terminal:
+        for line in text.wrap(out, max(8, out.width - indent)):
+            line.rstrip()
+            out.print(Text(" " * indent) + line, soft_wrap=True)
+    else:
+        out.print(Text(" " * indent) + text, soft_wrap=True)
+
+
+def show_table(table: Table) -> None:
+    """Print a table as wide as the terminal allows, and as wide as it is where programs may read it."""
+    out.print(table, width=None if out.is_terminal else WIDE, crop=out.is_terminal)
+
+
+def shortened(text: str, most: int) -> str:
+    """``words`` of ``text``, at most so many characters."""
+    line = words(text)
+    return line if len(line) <= most else line[: most - 1].rstrip() + "…"
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun, which may end in y or not."""
+    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{number:,} {noun if number == 1 else plural}"
+
+
+def local(time: str) -> str:
+    """A time, UTC, by the clock of this place."""
+    return f"{datetime.fromisoformat(time).astimezone():%Y-%m-%d %H:%M}"
+
+
 def megabytes(size: int) -> str:
     return f"{size / 1e6:,.1f} MB"
 
@@ -146,3 +198,32 @@ def contract(facts: Callable[Shown, dict[str, Any]]) -> Callable[[Callable[Shown
         return shown
 
     return decorate
+
+
+def no_color() -> bool:
+    """Whether the user wants none: $NO_COLOR."""
+    return out.no_color
+
+
+def working(what: str) -> AbstractContextManager[object]:
+    """Shows that something is under way, on stderr, while it is and where that is a terminal."""
+    if mode.quiet or mode.json or not err.is_terminal:
+        return nullcontext()
+    return err.status(Text(f"{what} …", style="dim"), spinner="dots" if (err.encoding or "").lower().startswith("utf") else "line")
+
+
+def copy_text(text: str) -> None:
+    """Put ``text`` on the clipboard, as one line without control characters: what is pasted into a shell must not run by itself."""
+    safe = words(text)
+    try:
+        import pyperclip
+
+        pyperclip.copy(safe)
+        print_note("Copied.")
+    except Exception:  # there is no clipboard, such as on another machine: ask the terminal (OSC 52)
+        if not err.is_terminal:
+            print_note("Not copied: there is no clipboard here.")
+            return
+        sys.stderr.write(f"\x1b]52;c;{b64encode(safe.encode()).decode()}\x07")
+        sys.stderr.flush()
+        print_note("Handed to the terminal to be copied.")

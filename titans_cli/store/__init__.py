@@ -7,17 +7,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from titans_cli.store.files import shard_path
+from titans_cli.store.history import History, Turn
+from titans_cli.store.migrations import now
+from titans_cli.store.sizes import shard_sizes
 from titans_cli.store.store import BUDGET, Failure, NewDocument, Snapshot, Store, StoredDocument, digest_of, is_automatic
 
 if TYPE_CHECKING:
     from titans_cli.store.archive import Archive, export_snapshot, import_archives, open_archives
     from titans_cli.store.index import MemoryIndex, StoredMemories, open_index
-    from titans_cli.store.shards import Shard, ShardShape, keep_shard, pack_shard, read_shard, shard_sizes
+    from titans_cli.store.shards import Shard, ShardShape, keep_shard, pack_shard, read_shard
 
 __all__ = [
     "BUDGET",
     "Archive",
     "Failure",
+    "History",
     "MemoryIndex",
     "NewDocument",
     "Shard",
@@ -26,11 +30,13 @@ __all__ = [
     "Store",
     "StoredDocument",
     "StoredMemories",
+    "Turn",
     "digest_of",
     "export_snapshot",
     "import_archives",
     "is_automatic",
     "keep_shard",
+    "now",
     "open_archives",
     "open_index",
     "pack_shard",

@@ -15,7 +15,8 @@ from torch import Tensor
 from model import Gists
 from titans_cli.errors import DamagedError, TitansError
 from titans_cli.store.files import make_folder, naming, part_of, remove_folder, shard_path, sync_folder
-from titans_cli.store.shards import lost, read_shard, shard_sizes
+from titans_cli.store.shards import read_shard
+from titans_cli.store.sizes import lost, shard_sizes
 from titans_cli.store.store import Snapshot, Store, StoredDocument, digest_of
 
 __all__ = ["MemoryIndex", "StoredMemories", "open_index"]

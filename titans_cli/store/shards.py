@@ -20,10 +20,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
@@ -34,11 +33,9 @@ __all__ = [
     "Shard",
     "ShardShape",
     "keep_shard",
-    "lost",
     "pack_shard",
     "parse_shard",
     "read_shard",
-    "shard_sizes",
     "verify_shard",
 ]
 
@@ -140,31 +137,6 @@ def read_shard(home: Path, digest: str) -> Shard:
     if hashlib.sha256(data).hexdigest() != digest:
         raise DamagedError(f"{path} is damaged (its checksum differs). Delete it and memorize its document again.")
     return parse_shard(data, str(path))
-
-
-class ShardSizes(NamedTuple):
-    """How much a shard holds."""
-
-    rows: int  # of all memories' weights
-    sentences: int
-    width: int  # of a gist's vector
-    lanes: int  # of its filter of words
-
-
-def shard_sizes(home: Path, digest: str) -> ShardSizes:
-    """From the shard's header alone. Raises DamagedError."""
-    path = shard_path(home, digest)
-    try:
-        with safe_open(path, framework="pt") as file:
-            sentences, width = file.get_slice("gists").get_shape()
-            rows = file.get_slice("weights").get_shape()[0]
-            return ShardSizes(rows, sentences, width, file.get_slice("gist_words").get_shape()[1])
-    except (OSError, SafetensorError, ValueError, IndexError) as error:
-        raise lost(path, error) from error
-
-
-def lost(path: Path, error: Exception) -> DamagedError:
-    return DamagedError(f"The store cannot read {path} ({error}). Import a backup, or memorize the document again.")
 
 
 def parse_shard(data: bytes, name: str) -> Shard:

@@ -28,11 +28,13 @@ from model import (
     select,
     sentence_texts,
 )  # fmt: skip
+from titans_cli.encoding import well_formed
 from titans_cli.errors import TitansError
 from titans_cli.models import Models
 from titans_cli.store import MemoryIndex, Store, StoredMemories, open_index
+from titans_cli.usecases.evidence import Context, Evidence, Recitation, Sentence, Waking, evidence_of, joined
 
-__all__ = ["Answer", "Assistant", "Evidence", "Recitation", "answer_text"]
+__all__ = ["Answer", "Assistant", "answer_text", "with_context"]
 
 WAKE = 12
 """Memories that a question wakes."""
@@ -59,17 +61,6 @@ STRICT = 0.5
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """Recited text that an answer rests on."""
-
-    text: str
-    document: str
-    page: int | None
-    verbatim: bool  # the recitation's checksum is that of the text which was memorized
-    score: float
-
-
-@dataclass(frozen=True)
 class Answer:
     """``answer`` is None when the question is refused: it is not in memory. ``confidence`` is then that of refusing."""
 
@@ -80,28 +71,7 @@ class Answer:
     evidence: tuple[Evidence, ...]
     elapsed_ms: int
     signs: Signs | None = None  # what the confidence was made of
-
-
-@dataclass(frozen=True)
-class Sentence:
-    """One recited sentence, and where its text lies in its run."""
-
-    start: int
-    end: int
-    memory: int
-
-
-@dataclass(frozen=True)
-class Recitation:
-    """Consecutive memories of one document, recited. ``start`` and ``end`` of sentences are characters of ``text``."""
-
-    first: int  # number of its first memory
-    document: str
-    text: str
-    sentences: tuple[Sentence, ...]
-    pages: dict[int, int | None]  # of each memory
-    verbatim: dict[int, bool]
-    score: float
+    woken: tuple[Waking, ...] = ()  # what the question woke, the strongest first
 
 
 class Assistant:
@@ -126,8 +96,8 @@ class Assistant:
         """``recall``, and what its best sentences bring to mind."""
         gists, owners = self.index.gists, self.index.owners
         if not len(gists):
-            return Awake([], [], [], np.zeros(0, np.float32))
-        fits = fit(encode_question(self.models.core, question), gists)
+            return Awake([], [], [], frozenset(), np.zeros(0, np.float32))
+        fits = fit(encode_question(self.models.core, well_formed(question)), gists)
         woken = select(fits, gists, owners, count)
         scores: dict[int, float] = {}
         for sentence in woken:
@@ -144,7 +114,11 @@ class Assistant:
             further = [replace(s, score=s.score - 1 + woken[0].score) for s in brought if s.sentence not in known]
         recitations = self.recite({s.memory: s.score for s in reversed(further)} | scores)
         runs = sorted((run for run in recitations if scores.keys() & run.pages.keys()), key=lambda run: -run.score)
-        return Awake(without_copies(runs), recitations, [*woken, *further], fits)
+        return Awake(without_copies(runs), recitations, [*woken, *further], frozenset(s.sentence for s in further), fits)
+
+    def first_sentence(self, memory: int) -> int:
+        """Number of a memory's first sentence among all in memory."""
+        return int(np.searchsorted(self.index.owners, memory))
 
     def same_document(self, memory: int, other: int) -> bool:
         inside = 0 <= other < self.index.memories
@@ -174,9 +148,12 @@ class Assistant:
             for part in sentence_texts(self.models.tokenizer, rows[i], woken.sentences[i]):
                 sentences.append(Sentence(len(text), len(text) + len(part), chosen[i]))
                 text += part
+        source = self.index.documents[self.index.document_of(chosen[run[0]])]
         return Recitation(
             first=chosen[run[0]],
-            document=self.documents[self.index.document_of(chosen[run[0]])],
+            place=self.first_sentence(chosen[run[0]]),
+            document=source.name,
+            source=source,
             text=text,
             sentences=tuple(sentences),
             pages={chosen[i]: woken.pages[i] for i in run},
@@ -187,6 +164,7 @@ class Assistant:
     def ask(self, question: str, least: float = MIN_CONFIDENCE) -> Answer:
         """Answer ``question``, or refuse where the confidence would be below ``least``."""
         begun = time.monotonic()
+        question = well_formed(question)
         return self.read(question, self.awaken(question), begun, least)
 
     def read(self, question: str, awake: "Awake", begun: float, least: float = MIN_CONFIDENCE) -> Answer:
@@ -199,11 +177,34 @@ class Assistant:
         confidence = confidence_of(signs) if signs else 0.0
         elapsed = int((time.monotonic() - begun) * 1000)
         if not said or confidence < least:
-            return Answer(question, None, True, 1 - confidence, (), elapsed, signs)
-        self.count_answer({self.index.documents[self.index.document_of(run.first)].path for run, _ in said})
+            return Answer(question, None, True, 1 - confidence, (), elapsed, signs, self.wakings(awake, ()))
+        self.count_answer({run.source.path for run, _ in said})
         text = ", ".join(dict.fromkeys(answer_text(run.text, reading) for run, reading in said))
-        shown = tuple(dict.fromkeys(evidence(run, reading) for run, reading in said))
-        return Answer(question, text, False, confidence, shown, elapsed, signs)
+        shown = joined(evidence_of(run, reading) for run, reading in said)
+        return Answer(question, text, False, confidence, shown, elapsed, signs, self.wakings(awake, shown))
+
+    def wakings(self, awake: "Awake", shown: Sequence[Evidence]) -> tuple[Waking, ...]:
+        """What was woken, as it is told; ``shown`` is what the answer rests on."""
+        runs = {memory: run for run in awake.recitations for memory in run.pages}
+        used = {number for evidence in shown for number in range(evidence.sentences[0], evidence.sentences[1] + 1)}
+        told = []
+        for woken in sorted(awake.woken, key=lambda woken: -woken.score):
+            run, number = runs[woken.memory], woken.sentence
+            text = " ".join(run.part(number, number).split())
+            place = run.document, run.pages[woken.memory], run.verbatim[woken.memory]
+            told.append(Waking(text, *place, round(woken.score, 4), woken.sentence in awake.associated, number in used))
+        return tuple(told)
+
+    def around(self, evidence: Evidence, count: int) -> Evidence:
+        """``evidence`` with the ``count`` sentences before it and behind it in its document, recited."""
+        first, last = evidence.sentences
+        owners = self.index.owners
+        home = self.index.document_of(int(owners[first]))
+        low, high = (np.searchsorted(owners, self.index.starts[home + i]) for i in (0, 1))
+        begin, end = max(int(low), first - count), min(int(high) - 1, last + count)
+        (run,) = self.recite(dict.fromkeys(range(int(owners[begin]), int(owners[end]) + 1), 0.0))
+        parts = run.part(begin, first - 1) if begin < first else "", run.part(last + 1, end)
+        return replace(evidence, context=Context(parts[0].strip(), parts[1].strip(), all(run.verbatim.values())))
 
     def count_answer(self, paths: Iterable[str]) -> None:
         """Note that these documents are of use, for when the memory is full; not while another process writes."""
@@ -214,10 +215,10 @@ class Assistant:
         """What tells how sure the best answer is; ``reading`` is it, located in ``run``."""
         best = max(1e-9, min(1 - 1e-9, reading.confidence))
         others = max((other.confidence for other in readings[1:]), default=0.0)
-        first = int(np.searchsorted(self.index.owners, run.first))
         brought = {woken.sentence: woken.score for woken in awake.woken}
         fits = [
-            (end, max(fit, brought.get(sentence, -math.inf))) for sentence, (end, fit) in enumerate(self.fits_of(run, awake.fits), first)
+            (end, max(fit, brought.get(sentence, -math.inf)))
+            for sentence, (end, fit) in enumerate(self.fits_of(run, awake.fits), run.place)
         ]
         here = next(fit for end, fit in fits if reading.end <= end) if reading.kind is None else max(fit for _, fit in fits)
         lead = math.log(best / max(1e-9, others))
@@ -236,19 +237,22 @@ class Assistant:
 
     def fits_of(self, run: Recitation, fits: np.ndarray) -> tuple[tuple[int, float], ...]:
         """The last character and the fit of each of the run's sentences."""
-        first = int(np.searchsorted(self.index.owners, run.first))
-        return tuple((s.end, float(fits[first + i])) for i, s in enumerate(run.sentences))
+        return tuple((s.end, float(fits[run.place + i])) for i, s in enumerate(run.sentences))
 
     def singles(self, awake: "Awake") -> list[tuple[Passage, Recitation, Sentence]]:
         """The woken sentences, each alone, in the order of the stream, with the recitations that they are from."""
         runs = {memory: run for run in awake.recitations for memory in run.pages}
-        firsts = np.searchsorted(self.index.owners, [woken.memory for woken in awake.woken])
         found = []
-        for woken, first in zip(awake.woken, firsts.tolist(), strict=True):
+        for woken in awake.woken:
             run = runs[woken.memory]
-            sentence = [s for s in run.sentences if s.memory == woken.memory][woken.sentence - first]
+            sentence = run.sentences[woken.sentence - run.place]
             found.append((Passage(run.text[sentence.start : sentence.end], woken.sentence, woken.score), run, sentence))
         return sorted(found, key=lambda single: single[0].place)
+
+
+def with_context(assistant: Assistant, answer: Answer, count: int) -> Answer:
+    """``answer`` with ``count`` sentences recited on both sides of its evidence."""
+    return replace(answer, evidence=tuple(assistant.around(evidence, count) for evidence in answer.evidence)) if count else answer
 
 
 @dataclass(frozen=True)
@@ -258,6 +262,7 @@ class Awake:
     runs: list[Recitation]  # recitations around the sentences that fit, best first, without copies
     recitations: list[Recitation]  # all, in the order of the stream
     woken: list[Woken]  # sentences that fit, best first, and then those that these brought to mind
+    associated: frozenset[int]  # sentences that others brought to mind
     fits: np.ndarray  # how well each sentence in memory fits, float32 [s]
 
 
@@ -299,14 +304,3 @@ def answer_text(text: str, reading: Reading) -> str:
     if reading.kind is not None:
         return "yes" if reading.kind == YES else "no"
     return " ".join(text[reading.start : reading.end].split())
-
-
-def evidence(run: Recitation, reading: Reading) -> Evidence:
-    """The sentences that hold the answer; for yes and no, the run's first memory."""
-    if reading.kind is None:
-        held = [s for s in run.sentences if s.start < reading.end and s.end > reading.start]
-    else:
-        held = [s for s in run.sentences if s.memory == run.first]
-    text = run.text[held[0].start : held[-1].end].strip()
-    verbatim = all(run.verbatim[s.memory] for s in held)
-    return Evidence(text, run.document, run.pages[held[0].memory], verbatim, round(run.score, 4))

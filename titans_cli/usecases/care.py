@@ -12,6 +12,7 @@ from model import checksum, recite
 from titans_cli.errors import DamagedError, TitansError, UsageError
 from titans_cli.models import Models
 from titans_cli.store import BUDGET, Snapshot, Store, StoredDocument, digest_of, is_automatic, open_index, read_shard, shard_path
+from titans_cli.usecases.history import forget_turns
 
 __all__ = [
     "Forgotten",
@@ -76,7 +77,9 @@ def forget(home: Path, wanted: Sequence[str], everywhere: bool = False) -> Forgo
     """
     with Store.open(home) as store, store.locked():
         documents = find_documents(store.documents(store.require_head()), wanted)
-        if not everywhere:
+        if everywhere:
+            forget_turns(home, documents)  # first: what is killed in between is done again
+        else:
             store.keep_head("forget")
         still_in, freed = store.forget(documents, everywhere)
         open_index(store, store.require_head())
@@ -86,6 +89,7 @@ def forget(home: Path, wanted: Sequence[str], everywhere: bool = False) -> Forgo
 def forget_everywhere(home: Path, forgotten: Forgotten) -> Forgotten:
     """Take documents that were forgotten out of all other snapshots too, and off the disk."""
     with Store.open(home) as store, store.locked():
+        forget_turns(home, forgotten.documents)
         still_in, freed = store.forget(forgotten.documents, everywhere=True)
     return Forgotten(forgotten.documents, tuple(still_in), forgotten.freed + freed)
 

@@ -3,9 +3,12 @@
 import re
 from dataclasses import dataclass
 
-from titans_cli.usecases.ask import Assistant, Recitation
+from titans_cli.errors import TitansError, UsageError
+from titans_cli.store import StoredDocument
+from titans_cli.usecases.ask import Assistant
+from titans_cli.usecases.evidence import Recitation
 
-__all__ = ["Continuation", "continue_text"]
+__all__ = ["Continuation", "continue_text", "recite_on"]
 
 WAKE = 24
 """Memories searched for the words."""
@@ -21,6 +24,7 @@ class Continuation:
     document: str
     page: int | None
     verbatim: bool
+    source: StoredDocument
 
 
 def continue_text(assistant: Assistant, words: str) -> Continuation | None:
@@ -38,8 +42,18 @@ def continue_text(assistant: Assistant, words: str) -> Continuation | None:
     return None
 
 
+def recite_on(assistant: Assistant, words: str) -> Continuation:
+    """``continue_text``. Raises UsageError without words, TitansError when no woken memory holds them."""
+    if not words.strip():
+        raise UsageError('Give some words of a document: titans recite "some words"')
+    continuation = continue_text(assistant, words)
+    if continuation is None:
+        raise TitansError("No memory that these words wake holds them. Give more of them, as they stand in the document.")
+    return continuation
+
+
 def follow(assistant: Assistant, run: Recitation, match: re.Match[str]) -> Continuation:
     memory = next(s.memory for s in run.sentences if s.end >= match.end())
     scores = {m: 0.0 for m in range(run.first, memory + FOLLOWING + 1) if m == run.first or assistant.same_document(run.first, m)}
     (longer,) = assistant.recite(scores)
-    return Continuation(longer.text[match.end() :], longer.document, longer.pages[memory], all(longer.verbatim.values()))
+    return Continuation(longer.text[match.end() :], longer.document, longer.pages[memory], all(longer.verbatim.values()), longer.source)

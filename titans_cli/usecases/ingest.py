@@ -28,6 +28,7 @@ class Request:
     workers: int | None = None  # processes that extract text, one when not given; with a cluster, its actors, one a core
     cluster: str | None = None  # address of a Ray cluster; "local" for one on this machine
     budget: int | None = None  # bytes that the memory may take, from now on; 0 for any number, None for as before
+    given: Sequence[Source] = ()  # texts that are no files, beside the paths
 
 
 @dataclass
@@ -77,6 +78,7 @@ def ingest(
     """
     begun = time.monotonic()
     sources, problems = find_sources(paths, request.include, request.exclude)
+    sources += request.given
     if not sources and not problems and not request.prune_missing:
         raise UsageError(f"There is nothing to memorize there: no file that ends in {', '.join(sorted(SUFFIXES))}.")
     if not sources and problems:

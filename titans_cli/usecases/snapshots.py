@@ -22,6 +22,7 @@ __all__ = [
     "list_snapshots",
     "merge_into",
     "restore_snapshot",
+    "undo",
 ]
 
 
@@ -63,6 +64,23 @@ def restore_snapshot(home: Path, name: str) -> tuple[Snapshot, Snapshot]:
             before = store.keep_head("restore")
         store.set_head(wanted)
         return wanted, before
+
+
+def undo(home: Path) -> tuple[Snapshot, Snapshot]:
+    """Answer from what was memorized before the last ingest, forgetting or import; returns it, and the snapshot of what was there.
+
+    Raises UsageError when no earlier state is kept.
+    """
+    with Store.open(home) as store, store.locked():
+        head = store.require_head()
+        known = {snapshot.id: snapshot for snapshot in store.snapshots()}
+        earlier = known.get(head.parent or 0)
+        while earlier is not None and earlier.digest == head.digest:  # only the name changed
+            earlier = known.get(earlier.parent or 0)
+        if earlier is None:
+            raise UsageError("There is nothing to undo: no earlier state of the memory is kept.")
+        store.set_head(earlier)
+        return earlier, head
 
 
 @dataclass(frozen=True)

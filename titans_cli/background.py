@@ -1,0 +1,81 @@
+"""What ``titans chat`` knows of its memory while the user types: models load meanwhile."""
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from titans_cli.errors import NoStoreError, TitansError
+from titans_cli.store import Store
+
+if TYPE_CHECKING:
+    from titans_cli.models import Models
+    from titans_cli.usecases.ask import Assistant
+    from titans_cli.usecases.live import Live
+
+__all__ = ["Background", "Facts"]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is memorized: the snapshot's name, and how much it holds."""
+
+    name: str
+    documents: int
+    tokens: int
+
+
+class Background:
+    """The memory at ``home``; ``start`` begins to load torch and the models, and whoever needs them waits for that."""
+
+    def __init__(self, home: Path):
+        self.home = home
+        self.device = "waking up"
+        self.live: Live | None = None
+        self.error: BaseException | None = None
+        self.thread = threading.Thread(target=self.load, name="models", daemon=True)
+
+    def start(self) -> None:
+        self.thread.start()
+
+    def load(self) -> None:
+        try:
+            from titans_cli.models import Models
+            from titans_cli.usecases.live import Live
+
+            models = Models()
+            models.load()
+            self.device = models.device.type
+            self.live = Live(self.home, models)
+        except BaseException as error:  # for the thread that waits
+            self.error = error
+
+    def loaded(self) -> "Live":
+        """Waits for the models; raises what kept them from loading."""
+        while self.thread.is_alive():
+            self.thread.join(0.1)  # in pieces: Ctrl-C is heeded between them
+        if self.live is None:
+            raise self.error or TitansError("The models were not loaded.")
+        return self.live
+
+    def models(self) -> "Models":
+        return self.loaded().models
+
+    def assistant(self) -> "Assistant":
+        """Of what is memorized now. Raises TitansError."""
+        return self.loaded().assistant()
+
+    def facts(self) -> Facts | None:
+        """None when nothing is memorized yet. Raises TitansError for a store that cannot be opened."""
+        try:
+            with Store.open(self.home) as store:
+                head = store.require_head()
+                documents = store.documents(head)
+                return Facts(head.name, len(documents), sum(document.tokens for document in documents))
+        except NoStoreError:
+            return None
+
+    def documents(self) -> list[str]:
+        """Names of all documents. Raises TitansError."""
+        with Store.open(self.home) as store:
+            return [document.name for document in store.documents(store.require_head())]

@@ -1,0 +1,23 @@
+import sys
+from typing import Annotated
+
+import typer
+
+from titans_cli.commands.options import Home, command
+
+
+@command('titans remember "The spare key is under the third flowerpot."', "pbpaste | titans remember -")
+def remember(
+    text: Annotated[str, typer.Argument(help="What to remember; - reads standard input.")],
+    home: Home = None,
+) -> None:
+    """Memorize what you tell, like a document, under the date; titans forget takes it out again."""
+    from titans_cli.models import Models
+    from titans_cli.render import print_remembered, working
+    from titans_cli.settings import home_folder
+    from titans_cli.usecases.remember import remember as run
+
+    told = sys.stdin.read() if text == "-" else text
+    with working("Memorizing"):
+        result = run(home_folder(home), Models(), told)
+    print_remembered(result)

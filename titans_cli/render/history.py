@@ -1,0 +1,69 @@
+"""Questions that were asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+from rich.text import Text
+
+from titans_cli.render import facts
+from titans_cli.render.terminal import contract, err, local, out, print_note, say, show, where, words
+
+if TYPE_CHECKING:
+    from titans_cli.usecases.ask import Answer
+    from titans_cli.usecases.history import Listed
+    from titans_cli.usecases.remember import Remembered
+
+
+@contract(facts.of_history)
+def print_history(listed: Listed) -> None:
+    conversation = None
+    for turn in listed.turns:
+        if turn.conversation != conversation and turn.conversation:
+            out.print(Text(f"── {words(turn.conversation)}", style="dim"))
+        conversation = turn.conversation
+        out.print(Text(local(turn.asked), style="dim"), Text(words(turn.question), style="bold"))
+        if turn.understood != turn.question:
+            out.print(Text(f"  understood as: {words(turn.understood)}", style="dim"))
+        told = Text("  Not in memory.", style="yellow") if turn.answer is None else Text(f"  {words(turn.answer)}", style="green")
+        out.print(told)
+        for _, name, page in turn.sources:
+            out.print(Text(f"  {where(name, page)}", style="cyan"))
+    if not listed.turns:
+        print_note("Nothing was asked that is like that.")
+    if not listed.kept:
+        print_note("Questions are not kept: titans history --on")
+
+
+@contract(facts.of_remembered)
+def print_remembered(result: Remembered) -> None:
+    print_note(f"Memorized as {result.document.name}; titans forget {result.document.name!r} takes it out again.")
+
+
+def print_turn(answer: Answer) -> None:
+    """A question and its answer, in short."""
+    out.print(Text(words(answer.question), style="bold"))
+    show(Text("Not in memory." if answer.answer is None else words(answer.answer), style="dim"), indent=2)
+
+
+def print_help(commands: Iterable[tuple[str, str]]) -> None:
+    """What can be typed in a chat: commands with what they do."""
+    say("Type a question and press Enter. It may speak of what was said before: When was it founded?")
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="cyan", no_wrap=True)
+    table.add_column()
+    for usage, help in commands:
+        table.add_row(Text(usage), Text(help))
+    err.print(table)
+    say("Tab completes, Alt-Enter begins a new line, Ctrl-C stops an answer, the arrow keys bring back earlier questions.")
+
+
+def transcript(answers: Iterable[Answer]) -> str:
+    """A conversation as Markdown."""
+    parts = []
+    for answer in answers:
+        parts.append(f"## {words(answer.question)}\n\n{'Not in memory.' if answer.answer is None else words(answer.answer)}\n")
+        parts += [f"> {words(piece.text)}\n>\n> {where(piece.document, piece.page)}\n" for piece in answer.evidence]
+    return "\n".join(parts)
