@@ -17,8 +17,7 @@ def surprise(
 ) -> None:
     """Show what in a document is new to this memory and what it knew, word by word.
 
-    Nothing is memorized. For each sentence the memories that fit are recited and laid beside it. 0.00 is known word for word,
-    1.00 is new.
+    Nothing is memorized. Memories that fit are recited and laid beside each sentence: 0 is known word for word, 1 is new.
     """
     import codecs
 
