@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from titans_cli.commands import ask, care, chat, history, ingest, recite, remember, serving, snapshot, status, transfer, watch
+from titans_cli.commands import ask, care, chat, history, ingest, recite, remember, seeing, serving, snapshot, status, transfer, watch
 from titans_cli.encoding import prepare_output
 
 __all__ = ["app", "main"]
@@ -77,7 +77,7 @@ def escape(example: str) -> str:
 for panel, commands in {
     "Memorize": {"ingest": ingest.ingest, "watch": watch.watch, "remember": remember.remember},
     "Ask": {"ask": ask.ask, "chat": chat.chat, "recite": recite.recite, "history": history.history},
-    "Look": {"status": status.status},
+    "Look": {"status": status.status, "surprise": seeing.surprise, "overview": seeing.overview},
     "Keep": {
         "forget": care.forget,
         "prune": care.prune,

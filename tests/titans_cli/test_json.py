@@ -66,6 +66,8 @@ def printed(tmp_path_factory) -> dict[str, dict]:
     run("history")
     run("remember", "The spare key is under the flowerpot.")
     run("status")
+    run("surprise", documents / "gettysburg-address.txt")
+    run("overview")
     run("check")
     run("doctor")
     run("migrate")
