@@ -30,7 +30,7 @@ class Recited:
     verbatim: bool  # the checksum is that of the text which was memorized
 
 
-def recite_many(models: Models, index: MemoryIndex, memories: Iterable[int], threads: int) -> Iterator[Recited]:
+def recite_many(models: Models, index: MemoryIndex, memories: Iterable[int], threads: int = 1) -> Iterator[Recited]:
     """Recite ``memories`` in their order, in ``threads`` batches at once (see ``memorize.parallel``). Raises DamagedError."""
     todo = sorted(memories)
     batches = (todo[first : first + BATCH] for first in range(0, len(todo), BATCH))
