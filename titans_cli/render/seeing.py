@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from rich.padding import Padding
 from rich.style import Style
 from rich.table import Table
 from rich.text import Text
@@ -13,7 +12,7 @@ from rich.text import Text
 from titans_cli.errors import TitansError, UsageError
 from titans_cli.render import facts
 from titans_cli.render.heatmap import LABELS, heat_image, heat_page, pieces, share
-from titans_cli.render.terminal import contract, out, print_note, where, words
+from titans_cli.render.terminal import contract, counted, out, print_note, show, where, words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -166,8 +165,8 @@ def print_listed(chosen: Sequence[SurprisingSentence], numbers: dict[str, int], 
 
 @contract(facts.of_overview)
 def print_overview(overview: Overview) -> None:
-    documents, sentences = f"{overview.documents:,} documents", f"{overview.sentences:,} sentences"
-    out.print(f"{documents}, {sentences}: {len(overview.themes)} themes", style="bold", soft_wrap=not out.is_terminal)
+    held = f"{counted(overview.documents, 'document')}, {counted(overview.sentences, 'sentence')}"
+    show(Text(f"{held}: {counted(len(overview.themes), 'theme')}", style="bold"))
     most = max((theme.share for theme in overview.themes), default=1.0)
     for theme in overview.themes:
         print_theme(theme, most)
@@ -178,7 +177,7 @@ def print_theme(theme: Theme, most: float) -> None:
     filled = theme.share / most * width
     bar = "█" * int(filled) + " ▏▎▍▌▋▊▉"[int(filled % 1 * 8)].strip()
     out.print()
-    out.print(Text.assemble((bar, "green"), f" {theme.share:.0%}  ", (", ".join(map(words, theme.words)), "bold")))
+    show(Text.assemble((bar, "green"), f" {theme.share:.0%}  ", (", ".join(map(words, theme.words)), "bold")))
     lines = []
     if theme.sentence is not None:
         lines.append(Text(f"“{words(theme.sentence.text)}”", "italic"))
@@ -186,4 +185,4 @@ def print_theme(theme: Theme, most: float) -> None:
     listed = ", ".join(f"{where(document)} {part:.0%}" for document, part in theme.documents)
     lines.append(Text(f"mostly in {listed}", "dim"))
     for line in lines:
-        out.print(Padding(line, (0, 0, 0, 2)) if out.is_terminal else Text("  ") + line, soft_wrap=not out.is_terminal)
+        show(line, indent=2)
