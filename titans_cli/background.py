@@ -1,6 +1,7 @@
 """What ``titans chat`` knows of its memory while the user types: models load meanwhile."""
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,10 +27,14 @@ class Facts:
 
 
 class Background:
-    """The memory at ``home``; ``start`` begins to load torch and the models, and whoever needs them waits for that."""
+    """The memory at ``home``; ``start`` begins to load torch and the models, and whoever needs them waits for that.
 
-    def __init__(self, home: Path):
+    ``changed`` is called, in another thread, when ``device`` has another value.
+    """
+
+    def __init__(self, home: Path, changed: Callable[[], None] = lambda: None):
         self.home = home
+        self.changed = changed
         self.device = "waking up"
         self.live: Live | None = None
         self.error: BaseException | None = None
@@ -47,6 +52,7 @@ class Background:
             models.load()
             self.device = models.device.type
             self.live = Live(self.home, models)
+            self.changed()
         except BaseException as error:  # for the thread that waits
             self.error = error
 

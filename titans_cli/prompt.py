@@ -98,6 +98,11 @@ class Prompt:
             raise EOFError
         return line
 
+    def redraw(self) -> None:
+        """Show the toolbar anew; from any thread."""
+        if self.session is not None:
+            self.session.app.invalidate()
+
     def below(self) -> str:
         """The toolbar's text."""
         assert self.session is not None

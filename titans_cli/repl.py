@@ -40,7 +40,7 @@ class Repl:
 
     def __init__(self, home: Path, vi: bool = False):
         self.home = home
-        self.memory = Background(home)
+        self.memory = Background(home, lambda: self.prompt.redraw())
         self.earlier: list[Answer] = []
         self.last: Assistant | None = None  # that gave the last answer
         self.conversation = new_name()
