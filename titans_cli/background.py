@@ -39,6 +39,7 @@ class Background:
         self.live: Live | None = None
         self.error: BaseException | None = None
         self.thread = threading.Thread(target=self.load, name="models", daemon=True)
+        self.finished = threading.Event()  # Thread.join would take a thread for ended when Ctrl-C interrupts it
 
     def start(self) -> None:
         self.thread.start()
@@ -55,11 +56,13 @@ class Background:
             self.changed()
         except BaseException as error:  # for the thread that waits
             self.error = error
+        finally:
+            self.finished.set()
 
     def loaded(self) -> "Live":
         """Waits for the models; raises what kept them from loading."""
-        while self.thread.is_alive():
-            self.thread.join(0.1)  # in pieces: Ctrl-C is heeded between them
+        while not self.finished.wait(0.1):  # in pieces: Ctrl-C is heeded between them
+            pass
         if self.live is None:
             raise self.error or TitansError("The models were not loaded.")
         return self.live

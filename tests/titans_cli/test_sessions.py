@@ -37,12 +37,12 @@ def test_first_steps_without_a_store(titans):
     with Terminal(titans.home, "chat") as chat:
         chat.ready()
         assert "Nothing is memorized yet: /ingest FOLDER, or /remember TEXT" in chat.words()
-        assert chat.screen.display[-1].split() == ["nothing", "memorized"]
+        chat.wait(r"\nnothing memorized")
         assert "No memory" in chat.enter("Where is the spare key?")
         assert "Memorized as told" in chat.enter("/remember The spare key of the boathouse is under the third flowerpot.")
         answered = chat.enter("Where is the spare key of the boathouse?")
         assert "under the third flowerpot" in answered and "recited word for word" in answered
-        assert "1 document · " in chat.screen.display[-1]
+        chat.wait(r"\n.*1 document · .* tokens · cpu · ")
         assert chat.leave() == 0
 
 
@@ -50,7 +50,7 @@ def test_ctrl_c_in_an_ingest_keeps_what_is_finished(titans, tmp_path):
     folder = tmp_path / "docs"
     folder.mkdir()
     (folder / "a.txt").write_text("The first document is short, and soon memorized.")
-    words = random.Random(0).choices((SAMPLES / "gettysburg-address.txt").read_text().split(), k=8_000)
+    words = random.Random(0).choices((SAMPLES / "gettysburg-address.txt").read_text().split(), k=5_000)
     (folder / "b.txt").write_text(" ".join(words))  # time for the key to be pressed
     (folder / "c.txt").write_text("The last document is short, and never reached.")
     with Terminal(titans.home, "ingest", str(folder)) as terminal:
@@ -67,3 +67,44 @@ def test_ctrl_c_in_an_ingest_keeps_what_is_finished(titans, tmp_path):
     again = Titans(tmp_path / "again")
     again("ingest", folder)
     assert digest(titans) == digest(again)
+
+
+def test_a_chat_with_all_its_keys(copied):
+    with Terminal(copied.home, "chat", environment={"TITANS_HISTORY": "on"}) as chat:
+        chat.ready()
+        chat.type(GRAPES + "\r")
+        chat.wait("Remembering")  # the models load still
+        chat.type(INTERRUPT)
+        chat.wait("Stopped")
+        chat.ready()
+        answered = chat.enter(GRAPES)
+        assert "The Grapes are sour" in answered and "docs/aesop.html · recited word for word" in answered
+        chat.wait(r"\nauto-1 · 4 documents · [\d,]+ tokens · cpu · ")
+
+        what = "What did the Crow want to drink from?"
+        assert "pitcher" in chat.enter(what)
+        followed = chat.enter("What did it find?")
+        assert re.search(r"Understood as: What did .*(Crow|pitcher).* find\?", followed)
+        assert re.search(r"What the question woke .*▸ █+░* \d\.\d\d docs/aesop.html .* sure of it", chat.enter("/why"))
+        assert re.search("hoping to find water, .*reached it", chat.enter("/sources"))
+        assert re.search(r"document pages tokens memories docs/aesop.html \d+ \d+ .*docs/bzip2.pdf 6 ", chat.enter("/docs"))
+        assert "There is no /suorces. Do you mean /sources?" in chat.enter("/suorces")
+
+        chat.type("half a line that nobody wants")
+        chat.type(INTERRUPT)
+        chat.ready()
+        chat.type("What did the fox say\x1b\rabout the grapes?")
+        chat.wait(r"titans> What did the fox say\n +about the grapes\?")
+        assert "The Grapes are sour" in chat.press("\r")
+        chat.type("\x1b[200~What did the fox\nsay about\nthe grapes?\x1b[201~")
+        chat.wait(r"titans> What did the fox\n +say about\n +the grapes\?")
+        assert "The Grapes are sour" in chat.press("\r")
+
+        chat.type("/so" + TAB)
+        chat.wait(r"titans> /sources")
+        chat.type(INTERRUPT)
+        chat.ready()
+        assert re.search(r"docs/bill-of-rights.md 677", chat.press("/docs bill" + TAB + "\r"))
+        chat.type(F4)
+        chat.wait(r"\nauto-1 .* · vi\n*$")
+        assert chat.leave() == 0 and "Traceback" not in chat.text()
