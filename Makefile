@@ -1,5 +1,5 @@
-# make demo   install, memorize the sample documents, ask questions
-# make test   install what tests need, run them
+# make demo       install, memorize the sample documents, ask questions
+# make test       install what tests need, run them
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin

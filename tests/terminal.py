@@ -36,7 +36,13 @@ class Terminal:
 
     def __init__(self, home: Path, *arguments: str, columns: int = 100, lines: int = 40, environment: dict[str, str] | None = None):
         kept = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "COLUMNS", "LINES", "FORCE_COLOR")}
-        kept |= {"TERM": "xterm-256color", "TITANS_HOME": str(home), "LC_ALL": "C.UTF-8", **(environment or {})}
+        kept |= {
+            "TERM": "xterm-256color",
+            "TITANS_HOME": str(home),
+            "LC_ALL": "C.UTF-8",
+            "OMP_WAIT_POLICY": "passive",
+            **(environment or {}),
+        }
         command = ["-m", "titans_cli", *arguments]
         self.process = pexpect.spawn(sys.executable, command, dimensions=(lines, columns), env=kept, timeout=PATIENCE)
         self.process.delaybeforesend = None

@@ -94,8 +94,8 @@ class Repl:
             if line.lower() in LEAVE:
                 raise EOFError
             if line.startswith("/"):
-                name, _, rest = line.partition(" ")
-                self.command(name.lower()).run(rest.strip())
+                name, *rest = line.split(None, 1)
+                self.command(name.lower()).run("".join(rest))
             elif line:
                 self.ask(" ".join(line.split()))
         except KeyboardInterrupt:
