@@ -43,14 +43,14 @@ class Scene:
 GRAPES = "What did the fox say about the grapes?"
 SCENES = (
     Scene("ingest", ("titans ingest ./samples",)),
-    Scene("ask", ('titans ask "How many years ago did our fathers bring forth a new nation?"', 'titans ask "Who won the football match?"')),
+    Scene("ask", ('titans ask "Who is the author of bzip2?"', 'titans ask "Who won the football match?"')),
     Scene("why", (f'titans ask "{GRAPES}" --why',)),
     Scene(
         "chat",
         ("titans chat",),
         (
-            "What does Amendment II protect?",
-            "And Amendment I?",
+            "Who is the author of bzip2?",
+            "What is his email address?",
             "/docs bzip2",
             "/soucres",
             "/remember The spare key is in the barn.",
@@ -85,7 +85,7 @@ def record(folder: Path) -> None:
     told = []
     with tempfile.TemporaryDirectory() as temporary, stage(Path(temporary)):
         for scene in SCENES:
-            if has(scene.needs):
+            if known(scene.needs):
                 text, svg = play(scene, Path(temporary))
                 told.append(text)
                 (folder / f"{scene.name}.svg").write_text(svg, "utf-8")
@@ -144,7 +144,7 @@ def recording() -> Iterator[None]:
         out.__dict__, err.__dict__ = before
 
 
-def has(commands: Lines) -> bool:
+def known(commands: Lines) -> bool:
     from typer.main import get_command
 
     from titans_cli.app import app
@@ -209,7 +209,8 @@ def frame() -> str:
     """Rich's picture of a terminal, without fonts from elsewhere: a viewer shows its own."""
     from rich._export_format import CONSOLE_SVG_FORMAT
 
-    return re.sub(r"@font-face \{\{.*?\}\}", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
+    own = re.sub(r"@font-face \{\{.*?\}\}\s*", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
+    return own.replace("Fira Code, monospace", "Fira Code, Menlo, Consolas, DejaVu Sans Mono, monospace")
 
 
 if __name__ == "__main__":

@@ -29,7 +29,9 @@ def settled(text: str) -> str:
 def test_screens_are_kept_current(tmp_path):
     record.record(tmp_path)
     before, now = ((folder / "session.txt").read_text("utf-8") for folder in (SCREENS, tmp_path))
-    difference = "\n".join(difflib.unified_diff(settled(before).splitlines(), settled(now).splitlines(), "docs/screens", "now", lineterm=""))
+    difference = "\n".join(
+        difflib.unified_diff(settled(before).splitlines(), settled(now).splitlines(), "docs/screens", "now", lineterm="")
+    )
     assert not difference, f"Look at it, and if it is meant: make screens\n{difference}"
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(path.name for path in SCREENS.iterdir())
 

@@ -173,19 +173,19 @@ def test_lines_fit_and_nothing_is_coloured(copied, columns):
         lines = printed(terminal)
         assert len(lines) > 5 and max(map(len, lines)) <= columns
     words = set(chat.words().split())
-    assert {"memorized", "conversation", "docs/gettysburg-address.txt", "auto-1", "continent,", "or:"[:2]} <= words | {"or"}
+    assert {"memorized", "conversation", "docs/gettysburg-address.txt", "auto-1", "battle-field"} <= words
     if columns == 40:
         assert b"\x1b[1;4mThe Grapes are sour" in chat.raw  # the answer in its evidence
-    assert not (copied.home / "history.db").exists()
+    assert "grapes" not in copied("history").stdout
 
 
 def test_a_dumb_terminal(copied):
     asked = run(copied.home, "ask", GRAPES, environment={"TERM": "dumb"})
     assert "**The Grapes are sour**" in asked.words() and b"\x1b" not in asked.raw
     with Terminal(copied.home, "chat", environment={"TERM": "dumb"}) as chat:
-        chat.wait("titans> ")
+        chat.wait("titans>")
         chat.type("/docs\r")
-        chat.wait("gettysburg-address.txt")
+        chat.wait(r"gettysburg-address.txt .*\ntitans>")
         chat.type("\x04")
         assert chat.end() == 0
         assert b"\x1b[" not in chat.raw.replace(b"\x1b[6n", b"")
