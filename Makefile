@@ -1,12 +1,13 @@
-# make demo   install, memorize the sample documents, ask questions
-# make test   install what tests need, run them
+# make demo       install, memorize the sample documents, ask questions
+# make test       install what tests need, run them
+# make screens    record docs/screens anew
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 DEMO_HOME = demo-home
 ASK = $(BIN)/titans ask --home $(DEMO_HOME)
 
-.PHONY: demo test check clean
+.PHONY: demo test check screens clean
 
 $(BIN)/titans: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "titans needs Python 3.11 or newer. Try: make PYTHON=python3.12 demo")'
@@ -29,6 +30,9 @@ demo: $(BIN)/titans
 	$(BIN)/titans status --home $(DEMO_HOME)
 
 test: $(BIN)/pytest check
+
+screens: $(BIN)/titans
+	$(BIN)/python docs/record.py
 
 check:
 	$(BIN)/ruff check .

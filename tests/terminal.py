@@ -15,6 +15,8 @@ __all__ = ["Terminal"]
 
 PATIENCE = 120.0
 """Seconds to wait for what is expected: a busy machine loads models slowly."""
+PROMPTED = b"\x1b[?2004h"
+"""What a prompt begins with: pasted text comes in brackets from now on."""
 
 
 class Screen(pyte.HistoryScreen):
@@ -34,7 +36,13 @@ class Terminal:
 
     def __init__(self, home: Path, *arguments: str, columns: int = 100, lines: int = 40, environment: dict[str, str] | None = None):
         kept = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "COLUMNS", "LINES", "FORCE_COLOR")}
-        kept |= {"TERM": "xterm-256color", "TITANS_HOME": str(home), "LC_ALL": "C.UTF-8", **(environment or {})}
+        kept |= {
+            "TERM": "xterm-256color",
+            "TITANS_HOME": str(home),
+            "LC_ALL": "C.UTF-8",
+            "OMP_WAIT_POLICY": "passive",
+            **(environment or {}),
+        }
         command = ["-m", "titans_cli", *arguments]
         self.process = pexpect.spawn(sys.executable, command, dimensions=(lines, columns), env=kept, timeout=PATIENCE)
         self.process.delaybeforesend = None
@@ -65,6 +73,10 @@ class Terminal:
         gone = ["".join(line[x].data for x in range(self.screen.columns)) for line in self.screen.history.top]
         return "\n".join(line.rstrip() for line in [*gone, *self.screen.display])
 
+    def words(self) -> str:
+        """``text`` on one line."""
+        return " ".join(self.text().split())
+
     def wait(self, pattern: str, seconds: float = PATIENCE) -> str:
         """Wait until ``pattern`` stands on the screen, or did; returns all lines."""
         end = time.monotonic() + seconds
@@ -76,7 +88,6 @@ class Terminal:
 
     def ready(self) -> None:
         """Wait for the prompt of a chat, with nothing typed."""
-        self.settle()
         end = time.monotonic() + PATIENCE
         while self.screen.display[self.screen.cursor.y].rstrip() != "titans>":
             assert time.monotonic() < end and self.read(), f"no prompt in:\n{self.text()}"
@@ -90,6 +101,27 @@ class Terminal:
 
     def type(self, keys: str) -> None:
         self.process.send(keys)
+
+    def enter(self, line: str) -> str:
+        """Type ``line`` and Enter in a chat, and wait for the next prompt; returns what stands between the two, on one line."""
+        self.type(line)
+        return self.press("\r")
+
+    def press(self, keys: str) -> str:
+        """Type what sends the line that was typed, and wait for the next prompt; returns what was sent and what was printed."""
+        prompts = self.raw.count(PROMPTED)
+        self.type(keys)
+        end = time.monotonic() + PATIENCE
+        while self.raw.count(PROMPTED) == prompts:
+            assert time.monotonic() < end and self.read(), f"no prompt in:\n{self.text()}"
+        self.ready()
+        above = self.text().splitlines()[: len(self.screen.history.top) + self.screen.cursor.y]
+        return " ".join("\n".join(above).rpartition("titans> ")[2].split())
+
+    def leave(self) -> int:
+        """Ctrl-D; returns the exit code."""
+        self.type("\x04")
+        return self.end()
 
     def interrupt(self) -> None:
         self.process.kill(signal.SIGINT)

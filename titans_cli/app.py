@@ -1,5 +1,8 @@
 """The command line: commands by name, and the one place that turns errors into exit codes."""
 
+import os
+import sys
+import threading
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -104,4 +107,11 @@ app.add_typer(snapshots, name="snapshot", rich_help_panel="Keep")
 def main() -> None:
     """Entry point of the console script."""
     prepare_output()
-    app()
+    try:
+        app()
+    except SystemExit as leaving:
+        if any(thread.name == "models" for thread in threading.enumerate()):  # still loading: C++ in a thread that is ended aborts
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None))
+        raise

@@ -1,6 +1,7 @@
 """What ``titans chat`` knows of its memory while the user types: models load meanwhile."""
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,14 +27,19 @@ class Facts:
 
 
 class Background:
-    """The memory at ``home``; ``start`` begins to load torch and the models, and whoever needs them waits for that."""
+    """The memory at ``home``; ``start`` begins to load torch and the models, and whoever needs them waits for that.
 
-    def __init__(self, home: Path):
+    ``changed`` is called, in another thread, when ``device`` has another value.
+    """
+
+    def __init__(self, home: Path, changed: Callable[[], None] = lambda: None):
         self.home = home
+        self.changed = changed
         self.device = "waking up"
         self.live: Live | None = None
         self.error: BaseException | None = None
         self.thread = threading.Thread(target=self.load, name="models", daemon=True)
+        self.finished = threading.Event()  # Thread.join would take a thread for ended when Ctrl-C interrupts it
 
     def start(self) -> None:
         self.thread.start()
@@ -47,13 +53,16 @@ class Background:
             models.load()
             self.device = models.device.type
             self.live = Live(self.home, models)
+            self.changed()
         except BaseException as error:  # for the thread that waits
             self.error = error
+        finally:
+            self.finished.set()
 
     def loaded(self) -> "Live":
         """Waits for the models; raises what kept them from loading."""
-        while self.thread.is_alive():
-            self.thread.join(0.1)  # in pieces: Ctrl-C is heeded between them
+        while not self.finished.wait(0.1):  # in pieces: Ctrl-C is heeded between them
+            pass
         if self.live is None:
             raise self.error or TitansError("The models were not loaded.")
         return self.live

@@ -3,7 +3,7 @@
 import codecs
 import sys
 
-__all__ = ["prepare_output", "well_formed"]
+__all__ = ["prepare_output", "showable", "well_formed"]
 
 PLAIN = {
     "“": '"',
@@ -39,6 +39,12 @@ def prepare_output() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="plainer")
+
+
+def showable(text: str) -> str:
+    """``text`` with what stdout cannot show replaced in the same way, for who writes there by other means."""
+    encoding = sys.stdout.encoding or "utf-8"
+    return text.encode(encoding, "plainer").decode(encoding)
 
 
 def well_formed(text: str) -> str:

@@ -12,6 +12,7 @@ from prompt_toolkit.history import InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.output.color_depth import ColorDepth
 
+from titans_cli.encoding import showable
 from titans_cli.render import no_color, words
 
 __all__ = ["Prompt", "Toolbar"]
@@ -52,7 +53,7 @@ class Completions(Completer):
         if not blank:
             for name, help in self.commands.items():
                 if name.startswith(command):
-                    yield Completion(name, -len(command), display_meta=help)
+                    yield Completion(name, -len(command), display_meta=showable(help))
         elif command == "/ingest":
             yield from self.paths.get_completions(Document(rest), complete_event)
         else:
@@ -98,12 +99,17 @@ class Prompt:
             raise EOFError
         return line
 
+    def redraw(self) -> None:
+        """Show the toolbar anew; from any thread."""
+        if self.session is not None:
+            self.session.app.invalidate()
+
     def below(self) -> str:
         """The toolbar's text."""
         assert self.session is not None
         width = self.session.app.output.get_size().columns
         mode = ("vi",) if self.session.app.editing_mode == EditingMode.VI else ()
-        return Toolbar((*self.toolbar().items, *mode)).fitted(width)
+        return showable(Toolbar((*self.toolbar().items, *mode)).fitted(width))
 
 
 def bindings() -> KeyBindings:

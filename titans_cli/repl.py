@@ -43,7 +43,7 @@ class Repl:
     def __init__(self, home: Path, vi: bool = False, voice: "Voice | None" = None):
         self.home = home
         self.voice = voice
-        self.memory = Background(home)
+        self.memory = Background(home, lambda: self.prompt.redraw())
         self.earlier: list[Answer] = []
         self.last: Assistant | None = None  # that gave the last answer
         self.conversation = new_name()
@@ -97,8 +97,8 @@ class Repl:
             if line.lower() in LEAVE:
                 raise EOFError
             if line.startswith("/"):
-                name, _, rest = line.partition(" ")
-                self.command(name.lower()).run(rest.strip())
+                name, *rest = line.split(None, 1)
+                self.command(name.lower()).run("".join(rest))
             elif line:
                 self.ask(" ".join(line.split()))
         except KeyboardInterrupt:

@@ -29,7 +29,7 @@ WOKEN = 12
 def sureness(confidence: float) -> str:
     """A confidence in words."""
     called = next(name for least, name in SURE if confidence >= least)
-    return f"{called}: about {min(9, max(1, round(10 * confidence)))} in 10 such answers are"
+    return f"{called}: about {min(9, max(1, round(10 * confidence)))} in 10 such answers are right"
 
 
 @contract(facts.of_answer)
@@ -132,6 +132,6 @@ def waking_notes(woken: Waking) -> str:
 
 @contract(facts.of_continuation)
 def print_continuation(continuation: Continuation) -> None:
-    out.print(Text(plain(continuation.text)), soft_wrap=True)
+    show(Text(plain(continuation.text)))
     if not mode.quiet:
-        err.print(source_line(continuation), soft_wrap=True)
+        show(source_line(continuation), console=err)

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from titans_cli.render import facts
-from titans_cli.render.terminal import contract, err, local, out, print_note, say, show, where, words
+from titans_cli.render.terminal import contract, err, local, print_note, say, show, where, words
 
 if TYPE_CHECKING:
     from titans_cli.usecases.ask import Answer
@@ -22,15 +22,14 @@ def print_history(listed: Listed) -> None:
     conversation = None
     for turn in listed.turns:
         if turn.conversation != conversation and turn.conversation:
-            out.print(Text(f"── {words(turn.conversation)}", style="dim"))
+            show(Text(f"── {words(turn.conversation)}", style="dim"))
         conversation = turn.conversation
-        out.print(Text(local(turn.asked), style="dim"), Text(words(turn.question), style="bold"))
+        show(Text.assemble((local(turn.asked), "dim"), " ", (words(turn.question), "bold")))
         if turn.understood != turn.question:
-            out.print(Text(f"  understood as: {words(turn.understood)}", style="dim"))
-        told = Text("  Not in memory.", style="yellow") if turn.answer is None else Text(f"  {words(turn.answer)}", style="green")
-        out.print(told)
+            show(Text(f"understood as: {words(turn.understood)}", style="dim"), 2)
+        show(Text("Not in memory.", style="yellow") if turn.answer is None else Text(words(turn.answer), style="green"), 2)
         for _, name, page in turn.sources:
-            out.print(Text(f"  {where(name, page)}", style="cyan"))
+            show(Text(where(name, page), style="cyan"), 2)
     if not listed.turns:
         print_note("Nothing was asked that is like that.")
     if not listed.kept:
@@ -44,7 +43,7 @@ def print_remembered(result: Remembered) -> None:
 
 def print_turn(answer: Answer) -> None:
     """A question and its answer, in short."""
-    out.print(Text(words(answer.question), style="bold"))
+    show(Text(words(answer.question), style="bold"))
     show(Text("Not in memory." if answer.answer is None else words(answer.answer), style="dim"), indent=2)
 
 

@@ -43,6 +43,8 @@ def page_list(pages: Sequence[int]) -> str:
 
 BAR = 20
 """Characters of a bar."""
+NARROW = 60
+"""Columns of a terminal from which tables are shown with all that there is to say."""
 LISTED = 10
 """Files of each kind of failure that status names."""
 RETRY = "Look at them, then: titans ingest --retry-failed"
@@ -59,6 +61,11 @@ REMEDIES = {
 """What helps against each kind of failure."""
 
 
+def roomy(width: int) -> bool:
+    """Whether lines may have ``width`` characters."""
+    return not out.is_terminal or out.width >= width
+
+
 @contract(facts.of_ingest)
 def print_ingest(result: IngestResult) -> None:
     """What there is to say of the files, and then what was done; with --quiet only what went wrong."""
@@ -70,11 +77,9 @@ def print_ingest(result: IngestResult) -> None:
         speed = did.tokens / result.seconds if result.seconds else 0
         others = (("changed", did.changed), ("moved", did.moved), ("copies", did.copies))
         further = "".join(f", {count} {kind}" for kind, count in others if count)
-        out.print(
-            f"{did.new} new{further}, {did.unchanged} unchanged, {len(did.failed)} failed: {counted(did.tokens, 'token')} in "
-            f"{counted(did.memories, 'memory')} ({megabytes(did.memory_bytes)} of weights), {result.seconds:.1f} s, {speed:,.0f} tokens/s",
-            soft_wrap=True,
-        )
+        files = f"{did.new} new{further}, {did.unchanged} unchanged, {len(did.failed)} failed"
+        held = f"{counted(did.tokens, 'token')} in {counted(did.memories, 'memory')} ({megabytes(did.memory_bytes)} of weights)"
+        show(Text(f"{files}: {held}, {result.seconds:.1f} s, {speed:,.0f} tokens/s"))
     if did.failed:
         print_error("Not memorized:")
         for error in did.failed:
@@ -113,17 +118,17 @@ def print_plan(plan: Plan) -> None:
     lines += [("gone", document.name) for document in plan.gone]
     lines += [("unreadable", f"{error.path}: {error.reason}") for error in plan.failed]
     for kind, name in lines:
-        out.print(Text(f"{kind:10} {where(name)}"), soft_wrap=True)
+        show(Text(f"{kind:10} {where(name)}"))
     counts = [("new", plan.new), ("changed", plan.changed), ("moved", plan.moved), ("copies", plan.copies), ("gone", plan.gone)]
     told = ", ".join(f"{len(of)} {kind}" for kind, of in counts)
-    out.print(f"{told}, {len(plan.unchanged)} unchanged; nothing was memorized.", soft_wrap=True)
+    show(Text(f"{told}, {len(plan.unchanged)} unchanged; nothing was memorized."))
 
 
 @contract(facts.of_status)
 def print_status(status: Status) -> None:
     """How much is memorized and what it takes, what failed and what to do about it, and the documents."""
     head = f"{words(str(status.home))} · snapshot {words(status.snapshot.name)} · {status.snapshot.digest[:12]}"
-    out.print(Text(head, style="dim"), soft_wrap=True)
+    show(Text(head, style="dim"))
     tokens, memories = max(1, status.tokens), max(1, status.memories)
     held = f"{counted(status.tokens, 'token')} in {counted(status.memories, 'memory')}"
     show(Text(f"{counted(len(status.documents), 'document')}, {held}, {status.tokens / memories:.0f} tokens a memory", style="bold"))
@@ -166,13 +171,15 @@ def print_sources(status: Status, part: str = "") -> None:
     times = Counter(document.name for document in status.documents)
     table = Table(box=None, header_style="dim", pad_edge=False)
     table.add_column("document", overflow="fold")
-    for heading in ("pages", "tokens", "memories"):
+    headings = ("pages", "tokens", "memories") if roomy(NARROW) else ("tokens",)
+    for heading in headings:
         table.add_column(heading, justify="right", no_wrap=True)
     for document in shown:
         name = Text(where(document.name), style="" if document.imported else link(document.path))
         name.append(f"@{document.source_sha256[:8]}" if times[document.name] > 1 else "", style="dim")
         name.append(" · imported" if document.imported else "", style="magenta")
-        table.add_row(name, str(document.pages or ""), f"{document.tokens:,}", f"{document.memories:,}")
+        facts_of = {"pages": str(document.pages or ""), "tokens": f"{document.tokens:,}", "memories": f"{document.memories:,}"}
+        table.add_row(name, *(facts_of[heading] for heading in headings))
     if shown:
         out.print()
         show_table(table)
@@ -185,7 +192,9 @@ def print_snapshots(listed: Sequence[ListedSnapshot]) -> None:
     table = Table(box=None, header_style="dim", pad_edge=False)
     table.add_column("")
     table.add_column("name", overflow="fold")
-    headings = ["created", "documents", "tokens", *(["digest"] if out.width >= 70 or not out.is_terminal else [])]
+    headings = ["created"]
+    headings += ["documents", "tokens"] if roomy(NARROW) else []
+    headings += ["digest"] if roomy(70) else []
     for heading in headings:
         table.add_column(heading, no_wrap=True, justify="right" if heading in ("documents", "tokens") else "left")
     for row in listed:
@@ -206,6 +215,6 @@ def print_snapshots(listed: Sequence[ListedSnapshot]) -> None:
 def print_difference(difference: Difference) -> None:
     for sign, names in (("+", difference.came), ("-", difference.went), ("~", difference.changed)):
         for name in names:
-            out.print(Text(f"{sign} {where(name)}"), soft_wrap=True)
+            show(Text(f"{sign} {where(name)}"))
     counts = f"{len(difference.came)} came, {len(difference.went)} went, {len(difference.changed)} changed"
     out.print(counts)

@@ -113,14 +113,21 @@ def bar(share: float, width: int) -> str:
     return "█" * full + "░" * (width - full)
 
 
-def show(text: Text, indent: int = 0) -> None:
+def show(text: Text, indent: int = 0, console: Console = out) -> None:
     """Print ``text``: wrapped and indented on a terminal, and as long lines where programs may read it."""
-    if out.is_terminal:
-        for line in text.wrap(out, max(8, out.width - indent)):
+    if console.is_terminal:
+        for line in text.wrap(console, max(8, console.width - indent)):
             line.rstrip()
-            out.print(Text(" " * indent) + line, soft_wrap=True)
+            console.print(Text(" " * indent) + line, soft_wrap=True)
     else:
-        out.print(Text(" " * indent) + text, soft_wrap=True)
+        console.print(Text(" " * indent) + text, soft_wrap=True)
+
+
+def tell(message: str, style: str = "") -> None:
+    """Print ``message`` on stderr; lines that are indented stay so where they are wrapped."""
+    for line in plain(message).split("\n"):
+        body = line.lstrip(" ")
+        show(Text(body, style=style), len(line) - len(body), err)
 
 
 def show_table(table: Table) -> None:
@@ -160,19 +167,19 @@ def print_error(message: str, code: int = 1) -> None:
         facts = {"version": VERSION, "error": plain(message), "exit_code": code}
         sys.stderr.write(json.dumps(facts) + "\n")
     else:
-        err.print(Text(plain(message)), style="red", soft_wrap=True)
+        tell(message, "red")
 
 
 def print_note(message: str) -> None:
     """A remark on stderr; not with --quiet or --json."""
     if not (mode.quiet or mode.json):
-        err.print(Text(plain(message)), style="dim", soft_wrap=True)
+        tell(message, "dim")
 
 
 def say(message: str) -> None:
     """What a command did, on stderr; not with --quiet."""
     if not mode.quiet:
-        err.print(Text(plain(message)), soft_wrap=True)
+        tell(message)
 
 
 def print_json(facts: dict[str, Any]) -> None:

@@ -1,0 +1,43 @@
+"""docs/screens shows what the program prints today."""
+
+import difflib
+import re
+from pathlib import Path
+
+import record
+
+SCREENS = Path(record.SCREENS)
+NUMBERS = (
+    (r"[█░]{6} \d\.\d\d", "BAR"),  # strengths, confidences and sizes may differ in the last digit from machine to machine
+    (r"[█░]{20} .*", "BAR"),
+    (r"(?:almost certain|likely right|rather right than wrong|a guess): about \d in 10", "SURE"),
+    (r"[+-]\d+\.\d\b|\b\d\.\d\d\b|\b\d+%", "N"),
+    (r"\(0\.\d MB of weights\)", "SIZE"),
+)
+WEAK = re.compile(r"(?:^  [█░]{6} 0\.[0-5]\d  .*\n(?:^  .*\n)+?)+(?=^… and)", re.MULTILINE)
+"""What the question hardly woke: its order is a matter of chance."""
+
+
+def settled(text: str) -> str:
+    """``text`` without what differs between machines."""
+    text = WEAK.sub("WEAK\n", text)
+    for pattern, stable in NUMBERS:
+        text = re.sub(pattern, stable, text)
+    return text
+
+
+def test_screens_are_kept_current(tmp_path):
+    record.record(tmp_path)
+    before, now = ((folder / "session.txt").read_text("utf-8") for folder in (SCREENS, tmp_path))
+    difference = "\n".join(
+        difflib.unified_diff(settled(before).splitlines(), settled(now).splitlines(), "docs/screens", "now", lineterm="")
+    )
+    assert not difference, f"Look at it, and if it is meant: make screens\n{difference}"
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(path.name for path in SCREENS.iterdir())
+
+
+def test_screens_are_small_and_show_nothing_of_the_machine():
+    for path in SCREENS.iterdir():
+        text = path.read_text("utf-8")
+        assert len(text) < 60_000 and "/tmp" not in text and str(Path.home()) not in text, path
+        assert "https://" not in text, path  # no fonts from elsewhere
