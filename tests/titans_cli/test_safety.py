@@ -21,10 +21,13 @@ from titans_cli.usecases.continue_text import Continuation
 from titans_cli.usecases.evidence import Context, Evidence, Waking
 from titans_cli.usecases.history import Listed
 from titans_cli.usecases.ingest import IngestResult, Tally
+from titans_cli.usecases.judging import Known, Missing, SurprisingSentence
+from titans_cli.usecases.overview import Central, Overview, Theme
 from titans_cli.usecases.plan import Plan
 from titans_cli.usecases.remember import Remembered
 from titans_cli.usecases.snapshots import Difference, ListedSnapshot
 from titans_cli.usecases.status import Status
+from titans_cli.usecases.surprise import Surprise
 
 ATTACKS = {
     "colour": "\x1b[31mred",
@@ -60,6 +63,11 @@ TALLY = Tally(
 HELD = DOCUMENT, replace(DOCUMENT, id=2, imported=1)
 STATUS = Status(Path("/x") / ALL.replace("\x00", ""), SNAPSHOT, HELD, 10, 1, 9, 5, 8, (FAILURE,), (FAILURE,))
 TURN = Turn(ALL, "2026-01-01T00:00:00+00:00", ALL, ALL + "?", ALL, 0.5, ((ALL, ALL, 3),))
+KNOWN = Known(ALL, 3, ALL, True)
+SENTENCE = SurprisingSentence(f"{ALL} seven", 3, "partly", 0.5, 0.5, 0.5, 0, ((0, 9),), (Missing(4, ALL),), KNOWN)
+NEW = replace(SENTENCE, kind="new", surprise=1.0, page=4, known=None)
+SURPRISE = Surprise(ALL, (SENTENCE, NEW), ((ALL, 1),), 1, (1,), ((2, ALL),), 5)
+THEME = Theme(1.0, 2, (ALL, ALL), Central(ALL, ALL, 3), ((ALL, 1.0),))
 PRINTED = {
     "answer": lambda: render.print_answer(ANSWER, why=True),
     "evidence": lambda: render.print_evidence(ANSWER.evidence),
@@ -81,6 +89,9 @@ PRINTED = {
     "imported": lambda: render.print_imported(SNAPSHOT),
     "remembered": lambda: render.print_remembered(Remembered(DOCUMENT, SNAPSHOT)),
     "history": lambda: render.print_history(Listed((TURN,), True)),
+    "surprise": lambda: render.print_surprise(SURPRISE),
+    "surprise of some": lambda: render.print_surprise(SURPRISE, 0.1),
+    "overview": lambda: render.print_overview(Overview(1, 2, 3, (THEME,))),
     "turn": lambda: render.print_turn(ANSWER),
     "error": lambda: render.print_error(ALL),
     "note": lambda: render.print_note(ALL),
