@@ -108,7 +108,9 @@ def content_of(answer: Any, asked: str) -> Iterator[str]:
     for evidence in answer.evidence:
         page = "" if evidence.page is None else f", page {evidence.page}"
         yield f"\n\n> {' '.join(evidence.text.split())}\n\n— {evidence.document}{page}"
-        yield "" if evidence.verbatim else " (recited inexactly)"
+        labels = [] if evidence.verbatim else ["from vague memory"]
+        labels += ["imported memory"] if evidence.imported else []
+        yield f" ({', '.join(labels)})" if labels else ""
     if answer.question != asked:
         yield f"\n\nUnderstood as: {answer.question}"
 
