@@ -336,7 +336,7 @@ def test_it_listens_on_this_machine_alone(titans, tmp_path):
 def test_what_was_answered_is_read_back_out_of_the_conversation():
     evidence = (Evidence("Some\ntext.", "a.txt", 3, False, 1.0),)
     told = "".join(content_of(Answer("Who?", "The fox", False, 0.9, evidence, 1), "Who?"))
-    assert told == "The fox\n\n> Some text.\n\n— a.txt, page 3 (recited inexactly)"
+    assert told == "The fox\n\n> Some text.\n\n— a.txt, page 3 (from vague memory)"
     refused = "".join(content_of(Answer("Why?", None, True, 0.9, (), 1), "Why?"))
     turns = [("user", "Who?"), ("assistant", told), ("user", "Why?"), ("assistant", refused), ("assistant", "x"), ("user", "y")]
     assert earlier_of(turns) == (("Who?", "The fox"), ("Why?", None))
