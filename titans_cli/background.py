@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from titans_cli.errors import NoStoreError, TitansError
+from titans_cli.errors import NoStoreError
 from titans_cli.store import Store
+from titans_cli.usecases.shared import SharedMemory
 
 if TYPE_CHECKING:
     from titans_cli.models import Models
     from titans_cli.usecases.ask import Assistant
-    from titans_cli.usecases.live import Live
 
 __all__ = ["Background", "Facts"]
 
@@ -34,9 +34,9 @@ class Background:
 
     def __init__(self, home: Path, changed: Callable[[], None] = lambda: None):
         self.home = home
+        self.memory = SharedMemory(home)
         self.changed = changed
         self.device = "waking up"
-        self.live: Live | None = None
         self.error: BaseException | None = None
         self.thread = threading.Thread(target=self.load, name="models", daemon=True)
         self.finished = threading.Event()  # Thread.join would take a thread for ended when Ctrl-C interrupts it
@@ -46,33 +46,28 @@ class Background:
 
     def load(self) -> None:
         try:
-            from titans_cli.models import Models
-            from titans_cli.usecases.live import Live
-
-            models = Models()
-            models.load()
-            self.device = models.device.type
-            self.live = Live(self.home, models)
+            self.memory.models.load()
+            self.device = self.memory.models.device.type
             self.changed()
         except BaseException as error:  # for the thread that waits
             self.error = error
         finally:
             self.finished.set()
 
-    def loaded(self) -> "Live":
+    def loaded(self) -> SharedMemory:
         """Waits for the models; raises what kept them from loading."""
         while not self.finished.wait(0.1):  # in pieces: Ctrl-C is heeded between them
             pass
-        if self.live is None:
-            raise self.error or TitansError("The models were not loaded.")
-        return self.live
+        if self.error is not None:
+            raise self.error
+        return self.memory
 
     def models(self) -> "Models":
         return self.loaded().models
 
     def assistant(self) -> "Assistant":
         """Of what is memorized now. Raises TitansError."""
-        return self.loaded().assistant()
+        return self.loaded().live.assistant()
 
     def facts(self) -> Facts | None:
         """None when nothing is memorized yet. Raises TitansError for a store that cannot be opened."""

@@ -69,6 +69,7 @@ class Recited(BaseModel):
     document: str
     page: int | None
     verbatim: bool
+    imported: bool
 
 
 class Document(BaseModel):
@@ -132,7 +133,13 @@ def recited(memory: SharedMemory, words: str) -> CallToolResult:
 
     begun = clean(words, "Give some words of a document.")
     found = memory.run(lambda assistant: recite_on(assistant, begun))
-    told = Recited(text=found.text, document=well_formed(found.document), page=found.page, verbatim=found.verbatim)
+    told = Recited(
+        text=found.text,
+        document=well_formed(found.document),
+        page=found.page,
+        verbatim=found.verbatim,
+        imported=bool(found.source.imported),
+    )
     return result(f"{found.text}\n({page_of(told.document, told.page)})", told)
 
 
