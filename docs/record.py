@@ -49,8 +49,8 @@ SCENES = (
         "chat",
         ("titans chat",),
         (
-            "Who is the author of bzip2?",
-            "What is his email address?",
+            "Who translated Aesop's Fables?",
+            "When did he translate them?",
             "/docs bzip2",
             "/soucres",
             "/remember The spare key is in the barn.",
@@ -163,7 +163,7 @@ def play(scene: Scene, root: Path) -> tuple[str, str]:
         run(command, scene.chat)
     settle(out._record_buffer, root)
     text = out.export_text(clear=False)
-    svg = out.export_svg(title=scene.commands[0].split(' "')[0], unique_id=f"titans-{scene.name}", code_format=frame())
+    svg = out.export_svg(title=re.sub(' ".*?"', "", scene.commands[0]), unique_id=f"titans-{scene.name}", code_format=frame())
     return re.sub(r" +$", "", text, flags=re.MULTILINE), svg
 
 

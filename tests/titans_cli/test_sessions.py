@@ -98,7 +98,7 @@ def test_a_chat_with_all_its_keys(copied):
         chat.type(INTERRUPT)
         chat.wait(r"And the Crow\?\nStopped")
         chat.ready()
-        assert "Understood as: What did the fox say about the Crow?" in chat.enter("And the Crow?")
+        assert "Understood as: What did the Crow say about the grapes?" in chat.enter("And the Crow?")
         assert re.search(r"What the question woke .*█+░* \d\.\d\d docs/aesop.html .* sure of it", chat.enter("/why"))
 
         chat.type("half a line that nobody wants")
@@ -140,12 +140,14 @@ def test_a_conversation_goes_on_after_a_restart(copied):
         chat.type("ddi")
         chat.ready()
         assert re.search(f"{re.escape(GRAPES)} The Grapes are sour Going on with 20.*, 1 question", chat.enter("/load"))
-        assert "Understood as: What did the fox say about the Crow?" in chat.enter("And the Crow?")
+        assert "Understood as: What did the Crow say about the grapes?" in chat.enter("And the Crow?")
         copied("history", "--off")
         chat.enter("Who wrote nothing of this down?")
         assert chat.leave() == 0
     shown = run(copied.home, "history").words()
-    assert re.search(f"{re.escape(GRAPES)} The Grapes are sour .*And the Crow. understood as: What did the fox say about the Crow", shown)
+    assert re.search(
+        f"{re.escape(GRAPES)} The Grapes are sour .*And the Crow. understood as: What did the Crow say about the grapes", shown
+    )
     assert "nothing of this" not in shown and "Questions are not kept: titans history --on" in shown
 
 
@@ -175,7 +177,7 @@ def test_lines_fit_and_nothing_is_coloured(copied, columns):
     words = set(chat.words().split())
     assert {"memorized", "conversation", "docs/gettysburg-address.txt", "auto-1", "battle-field"} <= words
     if columns == 40:
-        assert b"\x1b[1;4mThe Grapes are sour" in chat.raw  # the answer in its evidence
+        assert b"\x1b[1;3;4mThe Grapes are sour" in chat.raw  # the answer in its evidence
     assert "grapes" not in copied("history").stdout
 
 
