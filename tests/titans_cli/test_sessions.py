@@ -177,7 +177,7 @@ def test_lines_fit_and_nothing_is_coloured(copied, columns):
     words = set(chat.words().split())
     assert {"memorized", "conversation", "docs/gettysburg-address.txt", "auto-1", "battle-field"} <= words
     if columns == 40:
-        assert b"\x1b[1;3;4mThe Grapes are sour" in chat.raw  # the answer in its evidence
+        assert re.search(rb"\x1b\[1;(3;)?4mThe Grapes", chat.raw)  # the answer in its evidence
     assert "grapes" not in copied("history").stdout
 
 
@@ -190,7 +190,7 @@ def test_a_dumb_terminal(copied):
         chat.wait(r"gettysburg-address.txt .*\ntitans>")
         chat.type("\x04")
         assert chat.end() == 0
-        assert b"\x1b[" not in chat.raw.replace(b"\x1b[6n", b"")
+        assert b"\x1b" not in chat.raw
 
 
 def test_a_locale_without_utf_8(copied):
