@@ -7,6 +7,8 @@ from model.memorizer import Memorizer, load_memorizer
 from model.reading import Passage, Reading, read_answers
 from model.recall import Gists, Question, Woken, associate, encode_question, fit, select, sentence_gists
 from model.runtime import choose_device
+from model.surprise import Near, nearest, token_nats
+from model.themes import Themes, cluster
 from model.tokenizer import load_tokenizer
 from model.weights_file import weight_files
 from model.writing import Memory, checksum, memorize, recite, sentence_texts
@@ -20,15 +22,18 @@ __all__ = [
     "Memorizer",
     "Memory",
     "ModelError",
+    "Near",
     "Passage",
     "Question",
     "Reading",
     "Signs",
+    "Themes",
     "WeightsError",
     "Woken",
     "associate",
     "checksum",
     "choose_device",
+    "cluster",
     "confidence_of",
     "encode_question",
     "fit",
@@ -36,10 +41,12 @@ __all__ = [
     "load_memorizer",
     "load_tokenizer",
     "memorize",
+    "nearest",
     "read_answers",
     "recite",
     "select",
     "sentence_gists",
     "sentence_texts",
+    "token_nats",
     "weight_files",
 ]

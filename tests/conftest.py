@@ -59,6 +59,6 @@ def memorized(tmp_path_factory) -> Titans:
 
 @pytest.fixture
 def copied(memorized, tmp_path) -> Titans:
-    """A home of one's own with the same memories."""
-    shutil.copytree(memorized.home, tmp_path / "home")
+    """A home of one's own with the same memories, where nothing was asked yet."""
+    shutil.copytree(memorized.home, tmp_path / "home", ignore=shutil.ignore_patterns("history.db*"))
     return Titans(tmp_path / "home")

@@ -3,11 +3,15 @@
 import ast
 import importlib
 import re
+import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.main import get_command
 
 ROOT = Path(__file__).parents[1]
 FORBIDDEN = {
@@ -53,8 +57,6 @@ def test_all_is_exact(name):
 
 
 def test_readme_shows_every_command():
-    from typer.main import get_command
-
     from titans_cli.app import app
 
     readme = (ROOT / "README.md").read_text()
@@ -70,3 +72,32 @@ def test_weights_fit():
 def test_help_loads_no_torch():
     code = "import sys, titans_cli.app; assert not {'torch', 'rich.progress', 'sqlite_utils'} & sys.modules.keys()"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+def test_the_tables_of_benchmarks_are_those_of_what_was_measured():
+    checked = subprocess.run([sys.executable, "bench/tables.py", "--check"], cwd=ROOT, capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stderr
+
+
+def commands_of(group, before: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every command with its names, those of groups too."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from commands_of(command, (*before, name))
+        else:
+            yield (*before, name), command
+
+
+def test_examples_in_the_help_can_be_typed(tmp_path, monkeypatch):
+    from titans_cli.app import app
+
+    (tmp_path / "old" / "model" / "weights").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    for names, command in commands_of(get_command(app)):
+        assert command.callback.examples, names
+        for example in command.callback.examples:
+            typed = shlex.split(re.split(r" [|>] ", example[example.index("titans ") :])[0])[1:]
+            if "mcp add" in example:
+                typed = typed[2:]
+            assert tuple(typed[: len(names)]) == names, example
+            command.make_context(names[-1], typed[len(names) :])

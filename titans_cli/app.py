@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from titans_cli.commands import ask, care, chat, history, ingest, recite, remember, snapshot, status, transfer, watch
+from titans_cli.commands import ask, care, chat, history, ingest, recite, remember, seeing, serving, snapshot, status, transfer, watch
 from titans_cli.encoding import prepare_output
 from titans_cli.interruption import noticing_interrupts
 
@@ -18,6 +18,13 @@ __all__ = ["app", "main"]
 
 class Group(TyperGroup):
     """Turns our errors into one line on stderr and their exit code."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if " " in args[0]:
+            from titans_cli.errors import UsageError
+
+            raise UsageError(f'That is no command. To ask the memory: titans ask "{args[0]}"')
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
         from titans_cli.errors import TitansError, explain
@@ -75,7 +82,7 @@ def escape(example: str) -> str:
 for panel, commands in {
     "Memorize": {"ingest": ingest.ingest, "watch": watch.watch, "remember": remember.remember},
     "Ask": {"ask": ask.ask, "chat": chat.chat, "recite": recite.recite, "history": history.history},
-    "Look": {"status": status.status},
+    "Look": {"status": status.status, "surprise": seeing.surprise, "overview": seeing.overview},
     "Keep": {
         "forget": care.forget,
         "prune": care.prune,
@@ -83,6 +90,7 @@ for panel, commands in {
         "doctor": care.doctor,
         "migrate": care.migrate,
     },
+    "Serve": {"mcp": serving.mcp, "serve": serving.serve},
     "Move": {"export": transfer.export, "import": transfer.import_, "merge": transfer.merge},
 }.items():
     for name, function in commands.items():

@@ -18,6 +18,7 @@ from titans_cli.usecases import history
 
 if TYPE_CHECKING:  # loads torch, which is loaded while the user types
     from titans_cli.usecases.ask import Answer, Assistant
+    from titans_cli.usecases.voice import Voice
 
 __all__ = ["Repl"]
 
@@ -37,10 +38,12 @@ class Command:
 
 
 class Repl:
-    """Reads lines until /quit or the end of input, which is an EOFError here. ``vi``: with vi's keys."""
+    """Reads lines until /quit or the end of input, which is an EOFError here. ``vi``: with vi's keys; ``voice`` writes
+    the answers, where there is one."""
 
-    def __init__(self, home: Path, vi: bool = False):
+    def __init__(self, home: Path, vi: bool = False, voice: "Voice | None" = None):
         self.home = home
+        self.voice = voice
         self.memory = Background(home, lambda: self.prompt.redraw())
         self.earlier: list[Answer] = []
         self.last: Assistant | None = None  # that gave the last answer
@@ -138,11 +141,22 @@ class Repl:
             answer = ask_in_conversation(assistant, question, self.earlier)
         if answer.question != question:
             render.print_note(f"Understood as: {answer.question}")
-        render.print_answer(answer)
+        self.show(assistant, answer)
         render.print_note("/why shows what it woke.\n" if answer.refused else "")
         self.earlier.append(answer)
         self.last = assistant
         history.keep(self.home, answer, question, self.conversation)
+
+    def show(self, assistant: "Assistant", answer: "Answer") -> None:
+        """Print the answer, or let the language model write one from the evidence."""
+        if self.voice is None:
+            render.print_answer(answer)
+            return
+        from titans_cli.usecases.sources import gather_sources
+
+        with render.working("Remembering"):
+            sources = gather_sources(assistant, answer)
+        render.print_written(answer, self.voice, sources)
 
     def answered(self) -> "tuple[Assistant, Answer]":
         """The last answer and who gave it. Raises UsageError before the first one."""

@@ -14,7 +14,7 @@ from ingest import Document, Options, Source, SourceError, read_document
 from titans_cli import models as models_module
 from titans_cli.app import app
 from titans_cli.models import Models
-from titans_cli.store import Store, shard_path
+from titans_cli.store import History, Store, Turn, now, shard_path
 from titans_cli.usecases import ingest as ingest_module
 from titans_cli.usecases import memorize as memorize_module
 from titans_cli.usecases.care import check
@@ -140,6 +140,9 @@ class Workshop:
         (self.docs / "empty.txt").write_text("")
         kept = self.copy("base", self.work / "start" / "kept")
         self.titans("snapshot", "create", "keep", home=kept)
+        with History.open(kept) as history:  # what bees.md has answered goes with it
+            asked = "What keeps a hive of forty thousand bees?"
+            history.add(Turn("", now(), asked, asked, "The zyxomma", 0.9, ((str(self.docs / "bees.md"), "docs/bees.md", None),)))
         (self.docs / "honey.md").unlink()  # what is forgotten shall have no twin
         self.titans("ingest", str(self.docs), home=kept, code=3)
         (self.docs / "honey.md").write_text(TEXTS["bees.md"])
@@ -240,7 +243,7 @@ def state_of(home: Path) -> dict:
         shards = store.shards()
     files = {}
     for path in home.rglob("*"):
-        if path.is_file() and path.name not in ("titans.db", "titans.db-wal", "titans.db-shm", ".lock"):
+        if path.is_file() and path.name != ".lock" and not path.name.startswith(("titans.db", "history.db")):
             files[str(path.relative_to(home))] = hashlib.sha256(path.read_bytes()).hexdigest()
     # an index of a snapshot may be there or not: it is made when it is needed; one of what was forgotten may not
     indexes = tuple(f"cache/{digest}/" for _, digest, _ in snapshots)

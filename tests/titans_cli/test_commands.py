@@ -232,6 +232,32 @@ def test_exit_codes_of_wrong_use(titans, memorized, tmp_path):
     assert not titans.home.exists()
 
 
+def test_what_was_meant_is_told(memorized):
+    assert 'titans ask "Who wrote bzip2?"' in memorized("Who wrote bzip2?", code=2).stderr
+    assert "'ask'" in memorized("aks", code=2).stderr
+    assert "--context" in memorized("ask", "--contxt", "x", code=2).stderr
+    assert "not both" in memorized("ask", "-q", "-v", "x", code=2).stderr
+
+
+@pytest.mark.parametrize(
+    ("typed", "wanted"),
+    [
+        ("titans rec", "recite"),
+        ("titans forget bz", "bzip2.pdf"),
+        ("titans forget docs/bz", "docs/bzip2.pdf"),
+        ("titans snapshot restore au", "auto-1"),
+        ("titans forget nothing-like-it", ""),
+    ],
+)
+def test_the_shell_completes_commands_documents_and_snapshots(memorized, typed, wanted):
+    words = typed.split()
+    asked = {"_TITANS_COMPLETE": "complete_bash", "COMP_WORDS": typed, "COMP_CWORD": str(len(words) - 1)}
+    environment = {**os.environ, **asked, "TITANS_HOME": str(memorized.home)}
+    program = "import sys; from titans_cli.app import app; app(prog_name='titans')"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment, timeout=60)
+    assert done.stdout.split() == wanted.split() and not done.stderr
+
+
 def test_store_of_a_newer_program_or_of_other_weights_is_refused(copied):
     db = sqlite3.connect(copied.home / "titans.db")
     db.execute("update snapshots set fingerprint = 'other'")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from titans_cli.commands.options import Home, command
+from titans_cli.commands.options import Home, Llm, Model, command
 
 
 @command(
@@ -13,6 +13,7 @@ from titans_cli.commands.options import Home, command
     'titans ask "Who wrote bzip2?" --context 2 --why',
     'titans ask --continue "When was it released?"',
     'titans ask --quiet "Who wrote bzip2?" | wc -w',
+    'titans ask --llm http://localhost:11434 --model qwen3:4b "Who wrote bzip2?"',
     "titans ask --questions questions.txt --json > answers.jsonl",
 )
 def ask(
@@ -26,17 +27,21 @@ def ask(
     min_confidence: Annotated[
         float | None, typer.Option("--min-confidence", min=0, max=1, help="Refuse answers that are less sure than this.")
     ] = None,
+    llm: Llm = None,
+    model: Model = None,
     history: Annotated[bool, typer.Option("--history/--no-history", help="Keep the question for titans history.")] = True,
     home: Home = None,
 ) -> None:
     """Answer from memory, with document, page and recited evidence."""
     from titans_cli.errors import UsageError
     from titans_cli.models import Models
-    from titans_cli.render import copy_text, print_answer, print_note, working
+    from titans_cli.render import copy_text, print_answer, print_note, print_written, working
     from titans_cli.settings import home_folder
     from titans_cli.usecases import history as kept
     from titans_cli.usecases.ask import MIN_CONFIDENCE, STRICT, Assistant, with_context
     from titans_cli.usecases.follow_up import ask_in_conversation
+    from titans_cli.usecases.sources import gather_sources
+    from titans_cli.usecases.voice import choose_voice
 
     if question is None and questions is None and not sys.stdin.isatty():
         question = "-"
@@ -46,7 +51,7 @@ def ask(
         raise UsageError("Give --strict or --min-confidence, not both.")
     least = STRICT if strict else MIN_CONFIDENCE if min_confidence is None else min_confidence
     asked = lines(questions) if questions is not None else iter([sys.stdin.read() if question == "-" else str(question)])
-    folder = home_folder(home)
+    folder, voice, written = home_folder(home), choose_voice(llm, model), True
     with working("Waking up"):
         assistant = Assistant(folder, Models())
     conversation, earlier = kept.load(folder) if follow else ("", [])
@@ -60,7 +65,11 @@ def ask(
             print_note(f"\n{text}")
         with working("Remembering"):
             answer = with_context(assistant, ask_in_conversation(assistant, text, earlier, least), context)
-        print_answer(answer, why)
+            sources = gather_sources(assistant, answer) if voice else ()
+        if voice:
+            written &= print_written(answer, voice, sources, why)
+        else:
+            print_answer(answer, why)
         if answer.refused and not why and questions is None:
             print_note("What it woke: --why. Less sure answers: --min-confidence 0.05")
         if follow:
@@ -69,6 +78,8 @@ def ask(
             kept.keep(folder, answer, text, conversation)
         if copy and answer.answer is not None:
             copy_text(answer.answer)
+    if not written:
+        raise typer.Exit(1)
 
 
 def lines(path: Path) -> Iterator[str]:

@@ -20,7 +20,7 @@ def forget(
     home: Home = None,
 ) -> None:
     """Forget documents: their memory weights and gists go, all others stay as they are, byte for byte."""
-    from titans_cli.render import mode, print_forgotten
+    from titans_cli.render import mode, print_forgotten, words
     from titans_cli.settings import home_folder
     from titans_cli.usecases.care import forget as run
     from titans_cli.usecases.care import forget_everywhere
@@ -28,7 +28,7 @@ def forget(
     folder = home_folder(home)
     result = run(folder, documents, everywhere)
     if result.still_in and sys.stdin.isatty() and not mode.json:
-        names = ", ".join(snapshot.name for snapshot in result.still_in)
+        names = words(", ".join(snapshot.name for snapshot in result.still_in))
         if typer.confirm(f"Older snapshots hold it still ({names}). Take it out of them too?", err=True):
             result = forget_everywhere(folder, result)
     print_forgotten(result)

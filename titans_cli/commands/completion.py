@@ -6,12 +6,17 @@ __all__ = ["complete_documents", "complete_snapshots"]
 
 
 def complete_documents(ctx: Any, incomplete: str) -> list[str]:
-    """Names of documents that hold what was typed so far."""
-    return names_of(ctx, incomplete, lambda store: [document.name for document in store.documents(store.require_head())])
+    """Names of documents that begin with what was typed so far, with or without their folder."""
+
+    def names(store: Any) -> list[str]:
+        whole = [document.name for document in store.documents(store.require_head())]
+        return [name if name.startswith(incomplete) else name.rpartition("/")[2] for name in whole]
+
+    return names_of(ctx, incomplete, names)
 
 
 def complete_snapshots(ctx: Any, incomplete: str) -> list[str]:
-    """Names of snapshots that hold what was typed so far."""
+    """Names of snapshots that begin with what was typed so far."""
     return names_of(ctx, incomplete, lambda store: [snapshot.name for snapshot in store.snapshots()])
 
 
@@ -21,6 +26,6 @@ def names_of(ctx: Any, incomplete: str, names: Any) -> list[str]:
 
     try:
         with Store.open(home_folder(ctx.params.get("home")), patience=0) as store:
-            return [name for name in names(store) if incomplete in name and name.isprintable()]
+            return [name for name in names(store) if name.startswith(incomplete) and name.isprintable()]
     except Exception:  # a shell that waits for a completion has no place for an error
         return []

@@ -8,9 +8,29 @@ from typing import Annotated, Any
 
 import typer
 
-__all__ = ["Home", "command"]
+__all__ = ["Home", "Llm", "Model", "command"]
 
 Home = Annotated[Path | None, typer.Option("--home", help="Folder of the store.", envvar="TITANS_HOME", show_envvar=True)]
+Llm = Annotated[
+    str | None,
+    typer.Option(
+        "--llm",
+        metavar="URL",
+        envvar="TITANS_LLM_URL",
+        show_envvar=True,
+        help="A language model's server, such as http://localhost:11434: it writes the answer from what is recited.",
+    ),
+]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        metavar="NAME",
+        envvar="TITANS_LLM_MODEL",
+        show_envvar=True,
+        help="Its model; need not be given where it has only one.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs: see docs/json.md.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only what was asked for, and errors.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more of what is done.")]

@@ -18,6 +18,7 @@ from titans_cli.render.care import (
 from titans_cli.render.history import print_help, print_history, print_remembered, print_turn, transcript
 from titans_cli.render.memory import print_difference, print_ingest, print_plan, print_snapshots, print_sources, print_status
 from titans_cli.render.progress import IngestBar
+from titans_cli.render.seeing import must_not_exist, print_overview, print_surprise, write_heat
 from titans_cli.render.terminal import (
     copy_text,
     counted,
@@ -33,6 +34,7 @@ from titans_cli.render.terminal import (
     words,
     working,
 )
+from titans_cli.render.voice import print_written
 
 __all__ = [
     "IngestBar",
@@ -40,6 +42,7 @@ __all__ = [
     "counted",
     "megabytes",
     "mode",
+    "must_not_exist",
     "no_color",
     "plain",
     "print_answer",
@@ -61,6 +64,7 @@ __all__ = [
     "print_merged",
     "print_migrated",
     "print_note",
+    "print_overview",
     "print_plan",
     "print_pruned",
     "print_remembered",
@@ -68,12 +72,15 @@ __all__ = [
     "print_snapshots",
     "print_sources",
     "print_status",
+    "print_surprise",
     "print_turn",
     "print_undone",
     "print_why",
+    "print_written",
     "say",
     "some",
     "transcript",
     "words",
     "working",
+    "write_heat",
 ]

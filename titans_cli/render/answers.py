@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from titans_cli.usecases.ask import Answer
     from titans_cli.usecases.continue_text import Continuation
     from titans_cli.usecases.evidence import Evidence, Waking
+    from titans_cli.usecases.sources import Source
 
 SURE = ((0.9, "almost certain"), (0.7, "likely right"), (0.5, "rather right than wrong"), (0.0, "a guess"))
 """What confidences from there on are called. They are calibrated: of ten answers that are 0.7 sure, about seven are right."""
@@ -57,7 +58,7 @@ def print_evidence(evidence: Iterable[Evidence]) -> None:
         show(evidence_text(piece), indent=2)
 
 
-def source_line(piece: Evidence | Continuation) -> Text:
+def source_line(piece: Evidence | Continuation | Source) -> Text:
     """Document and page, leading to the file where the terminal can, and how well it is remembered."""
     line = Text()
     path = piece.source.path if piece.source is not None and not piece.source.imported else ""

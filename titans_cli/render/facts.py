@@ -20,10 +20,12 @@ if TYPE_CHECKING:
     from titans_cli.usecases.history import Listed
     from titans_cli.usecases.ingest import IngestResult
     from titans_cli.usecases.migrate import Migration
+    from titans_cli.usecases.overview import Overview
     from titans_cli.usecases.plan import Plan
     from titans_cli.usecases.remember import Remembered
     from titans_cli.usecases.snapshots import Difference, ListedSnapshot
     from titans_cli.usecases.status import Status
+    from titans_cli.usecases.surprise import Surprise
 
 Facts = dict[str, Any]
 
@@ -85,7 +87,7 @@ def of_ingest(result: IngestResult) -> Facts:
         "pages_not_read": [
             {"document": document, "page": page, "reason": plain(why)} for document, unread in did.unread_pages for page, why in unread
         ],
-        "encodings": dict(did.encodings),
+        "encodings": [{"document": document, "encoding": encoding} for document, encoding in did.encodings],
         "seconds": round(result.seconds, 3),
         "interrupted": result.interrupted,
         "snapshot": None if result.snapshot is None else of_snapshot(result.snapshot),
@@ -189,3 +191,29 @@ def of_history(listed: Listed) -> Facts:
 
 def of_remembered(result: Remembered) -> Facts:
     return {"document": of_document(result.document), "snapshot": of_snapshot(result.snapshot)}
+
+
+def of_surprise(result: Surprise, least: float = 0.0) -> Facts:
+    names = ("text", "page", "kind", "new", "missing", "known")
+    sentences = [
+        {**{name: asdict(s)[name] for name in names}, "surprise": round(s.surprise, 4)} for s in result.sentences if s.surprise >= least
+    ]
+    return {
+        "document": result.document,
+        "sentences": sentences,
+        "counts": {kind: result.count(kind) for kind in ("verbatim", "partly", "reworded", "new")},
+        "mean_surprise": round(result.mean, 4),
+        "known_from": [{"document": document, "sentences": count} for document, count in result.known_from],
+        "memories_recited": result.recited,
+        "pages_without_text": list(result.empty_pages),
+        "pages_not_read": [{"page": page, "reason": plain(why)} for page, why in result.failed_pages],
+        "elapsed_ms": result.elapsed_ms,
+    }
+
+
+def of_overview(overview: Overview) -> Facts:
+    themes = [
+        {**asdict(theme), "share": round(theme.share, 4), "documents": [{"document": d, "share": round(s, 4)} for d, s in theme.documents]}
+        for theme in overview.themes
+    ]
+    return {"documents": overview.documents, "sentences": overview.sentences, "memories": overview.memories, "themes": themes}

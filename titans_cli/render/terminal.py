@@ -113,8 +113,9 @@ def bar(share: float, width: int) -> str:
     return "█" * full + "░" * (width - full)
 
 
-def show(text: Text, indent: int = 0, console: Console = out) -> None:
-    """Print ``text``: wrapped and indented on a terminal, and as long lines where programs may read it."""
+def show(text: Text, indent: int = 0, console: Console | None = None) -> None:
+    """Print ``text``, on stdout if not elsewhere: wrapped and indented on a terminal, and as long lines where programs may read it."""
+    console = console or out
     if console.is_terminal:
         for line in text.wrap(console, max(8, console.width - indent)):
             line.rstrip()

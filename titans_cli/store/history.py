@@ -116,8 +116,7 @@ class History:
         with self.db.atomic():
             for identity in rows:
                 self.db.table("turns").delete(identity)
-        if rows:
-            self.erase()
+        self.erase()  # also when there are none: a killed run may have stopped short of it
         return len(rows)
 
     def erase(self) -> None:

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from model import checksum, recite
 from titans_cli.errors import DamagedError, TitansError, UsageError
 from titans_cli.models import Models
 from titans_cli.store import BUDGET, Snapshot, Store, StoredDocument, digest_of, is_automatic, open_index, read_shard, shard_path
 from titans_cli.usecases.history import forget_turns
+from titans_cli.usecases.reciting import recite_many
 
 __all__ = [
     "Forgotten",
@@ -30,7 +30,6 @@ __all__ = [
 
 KEEP = 10
 """Automatic snapshots that pruning leaves, the newest ones."""
-RECITED_AT_ONCE = 64
 
 
 @dataclass(frozen=True)
@@ -178,12 +177,7 @@ def sample_recitations(home: Path, models: Models, count: int) -> tuple[int, int
     with Store.open(home) as store:
         index = open_index(store, store.require_head(models.fingerprint))
     chosen = sorted(random.sample(range(index.memories), min(count, index.memories)))
-    wrong = 0
-    for first in range(0, len(chosen), RECITED_AT_ONCE):
-        woken = index.wake(chosen[first : first + RECITED_AT_ONCE])
-        rows = recite(models.memorizer, woken.weights, woken.scales, [sum(sizes) for sizes in woken.sentences])
-        wrong += sum(checksum(row) != known for row, known in zip(rows, woken.checksums, strict=True))
-    return len(chosen), wrong
+    return len(chosen), sum(not recited.verbatim for recited in recite_many(models, index, chosen))
 
 
 def diagnose(home: Path, fingerprint: str) -> list[Problem]:

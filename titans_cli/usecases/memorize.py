@@ -20,7 +20,7 @@ from model import MemorizeError, memorize, sentence_gists, sentence_texts
 from titans_cli.models import Models
 from titans_cli.store import NewDocument, Shard, pack_shard
 
-__all__ = ["Learned", "Memorized", "Progress", "Unheard", "learn", "memorize_documents"]
+__all__ = ["Learned", "Memorized", "Progress", "Unheard", "in_order", "learn", "memorize_documents", "parallel"]
 
 GROUP = 32
 """Segments written at once. Every document's groups begin with it, so that its memories depend on it alone."""
