@@ -41,6 +41,8 @@ class Scene:
 
 
 GRAPES = "What did the fox say about the grapes?"
+NOTE = "Slow but steady wins the race. A Crow perishing with thirst saw a bottle. The museum of Lyon bought the pitcher in 1931.\n"
+"""Known, half known, and new."""
 SCENES = (
     Scene("ingest", ("titans ingest ./samples",)),
     Scene("ask", ('titans ask "Who is the author of bzip2?"', 'titans ask "Who won the football match?"')),
@@ -59,7 +61,7 @@ SCENES = (
         ),
     ),
     Scene("status", ("titans status",)),
-    Scene("surprise", ("titans surprise ./samples/aesop.html",), needs=("surprise",)),
+    Scene("surprise", ("titans surprise note.txt",), needs=("surprise",)),
     Scene("overview", ("titans overview",), needs=("overview",)),
 )
 
@@ -98,6 +100,7 @@ def stage(root: Path) -> Iterator[None]:
     import titans_cli.usecases.ingest
     from titans_cli import render
 
+    (root / "note.txt").write_text(NOTE, "utf-8")
     shutil.copytree(ROOT / "titans_cli" / "samples", root / "samples")
     before = Path.cwd()
     environment = {"TITANS_HOME": str(root / "titans"), "TITANS_HISTORY": "on", "TZ": "UTC", "NO_COLOR": ""}
