@@ -69,8 +69,9 @@ STABLE = (
     (r"\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\b", "2026-01-31 09:30:00"),
     (r"\b\d{4}-\d\d-\d\d \d\d:\d\d(?!:\d)\b", "2026-01-31 09:30"),
     (r"\b(?=[a-f]*\d)[0-9a-f]{12}\b", "0123456789ab"),
+    (r"\b\d\.\d s; nothing", "0.5 s; nothing"),
 )
-"""Dates and digests, which differ from run to run, and what stands for them: as long, so that lines are broken at the same places."""
+"""Dates, digests and times, which differ from run to run, and what stands for them: as long, so that lines break at the same places."""
 SECONDS = 8.0
 """What an ingest takes here: it writes some 3,500 tokens/s on two cores."""
 

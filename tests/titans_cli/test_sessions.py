@@ -50,7 +50,7 @@ def test_ctrl_c_in_an_ingest_keeps_what_is_finished(titans, tmp_path):
     folder = tmp_path / "docs"
     folder.mkdir()
     (folder / "a.txt").write_text("The first document is short, and soon memorized.")
-    words = random.Random(0).choices((SAMPLES / "gettysburg-address.txt").read_text().split(), k=5_000)
+    words = random.Random(0).choices((SAMPLES / "gettysburg-address.txt").read_text().split(), k=8_000)
     (folder / "b.txt").write_text(" ".join(words))  # time for the key to be pressed
     (folder / "c.txt").write_text("The last document is short, and never reached.")
     with Terminal(titans.home, "ingest", str(folder)) as terminal:
@@ -63,7 +63,8 @@ def test_ctrl_c_in_an_ingest_keeps_what_is_finished(titans, tmp_path):
         assert "Traceback" not in terminal.text() and "tokens/s" not in terminal.screen.display[0]
     listed = titans("status").stdout
     assert "a.txt" in listed and "c.txt" not in listed
-    assert "2 new, 1 unchanged, 0 failed" in run(titans.home, "ingest", str(folder)).words()
+    resumed = run(titans.home, "ingest", str(folder)).words()
+    assert "2 new, 1 unchanged, 0 failed" in resumed or "1 new, 2 unchanged, 0 failed" in resumed  # b.txt may have been done just then
     again = Titans(tmp_path / "again")
     again("ingest", folder)
     assert digest(titans) == digest(again)
@@ -111,7 +112,7 @@ def test_a_chat_with_all_its_keys(copied):
         chat.type("/docs\x1b\rbzip2")
         chat.wait(r"titans> /docs\n +bzip2")
         assert re.search(r"document pages tokens memories docs/bzip2.pdf 6 [\d,]+ \d+$", chat.press("\r"))
-        assert "There is no /suorces. Do you mean /sources?" in chat.enter("/suorces")
+        assert "There is no /suorces. Do you mean /sources" in chat.enter("/suorces")
 
         chat.type("/so" + TAB)
         chat.wait(r"titans> /sources")
