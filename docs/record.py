@@ -41,6 +41,8 @@ class Scene:
 
 
 GRAPES = "What did the fox say about the grapes?"
+NOTE = "Slow but steady wins the race. A Crow perishing with thirst saw a bottle. The museum of Lyon bought the pitcher in 1931.\n"
+"""Known, half known, and new."""
 SCENES = (
     Scene("ingest", ("titans ingest ./samples",)),
     Scene("ask", ('titans ask "Who is the author of bzip2?"', 'titans ask "Who won the football match?"')),
@@ -49,8 +51,8 @@ SCENES = (
         "chat",
         ("titans chat",),
         (
-            "Who is the author of bzip2?",
-            "What is his email address?",
+            "Who translated Aesop's Fables?",
+            "When did he translate them?",
             "/docs bzip2",
             "/soucres",
             "/remember The spare key is in the barn.",
@@ -59,7 +61,7 @@ SCENES = (
         ),
     ),
     Scene("status", ("titans status",)),
-    Scene("surprise", ("titans surprise ./samples/aesop.html",), needs=("surprise",)),
+    Scene("surprise", ("titans surprise note.txt",), needs=("surprise",)),
     Scene("overview", ("titans overview",), needs=("overview",)),
 )
 
@@ -67,8 +69,9 @@ STABLE = (
     (r"\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\b", "2026-01-31 09:30:00"),
     (r"\b\d{4}-\d\d-\d\d \d\d:\d\d(?!:\d)\b", "2026-01-31 09:30"),
     (r"\b(?=[a-f]*\d)[0-9a-f]{12}\b", "0123456789ab"),
+    (r"\b\d\.\d s; nothing", "0.5 s; nothing"),
 )
-"""Dates and digests, which differ from run to run, and what stands for them: as long, so that lines are broken at the same places."""
+"""Dates, digests and times, which differ from run to run, and what stands for them: as long, so that lines break at the same places."""
 SECONDS = 8.0
 """What an ingest takes here: it writes some 3,500 tokens/s on two cores."""
 
@@ -98,6 +101,7 @@ def stage(root: Path) -> Iterator[None]:
     import titans_cli.usecases.ingest
     from titans_cli import render
 
+    (root / "note.txt").write_text(NOTE, "utf-8")
     shutil.copytree(ROOT / "titans_cli" / "samples", root / "samples")
     before = Path.cwd()
     environment = {"TITANS_HOME": str(root / "titans"), "TITANS_HISTORY": "on", "TZ": "UTC", "NO_COLOR": ""}
@@ -163,7 +167,7 @@ def play(scene: Scene, root: Path) -> tuple[str, str]:
         run(command, scene.chat)
     settle(out._record_buffer, root)
     text = out.export_text(clear=False)
-    svg = out.export_svg(title=scene.commands[0].split(' "')[0], unique_id=f"titans-{scene.name}", code_format=frame())
+    svg = out.export_svg(title=re.sub(' ".*?"', "", scene.commands[0]), unique_id=f"titans-{scene.name}", code_format=frame())
     return re.sub(r" +$", "", text, flags=re.MULTILINE), svg
 
 

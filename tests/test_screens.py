@@ -13,9 +13,16 @@ NUMBERS = (
     (r"(?:almost certain|likely right|rather right than wrong|a guess): about \d in 10", "SURE"),
     (r"[+-]\d+\.\d\b|\b\d\.\d\d\b|\b\d+%", "N"),
     (r"\(0\.\d MB of weights\)", "SIZE"),
+    (r"\b\d+ memories|\b\d+ tokens a memory", "MEMORIES"),
+    (r"(?m)(?<=\d) +\d+$", " MEMORIES"),  # the last column of a table
+    (r"\band \d+ more\b", "and N more"),
 )
 WEAK = re.compile(r"(?:^  [█░]{6} 0\.[0-5]\d  .*\n(?:^  .*\n)+?)+(?=^… and)", re.MULTILINE)
 """What the question hardly woke: its order is a matter of chance."""
+
+
+THEME = re.compile(r"^[█▉▊▋▌▍▎▏]+ N .*\n  “(?:.*\n)+?  mostly in .*\n(?:\n|$)", re.MULTILINE)
+"""Which sentences come together, and which one stands for them, depends on the last digits too."""
 
 
 def settled(text: str) -> str:
@@ -23,7 +30,7 @@ def settled(text: str) -> str:
     text = WEAK.sub("WEAK\n", text)
     for pattern, stable in NUMBERS:
         text = re.sub(pattern, stable, text)
-    return text
+    return re.sub("(?:THEME\n)+", "THEMES\n", THEME.sub("THEME\n", re.sub(r"\d+ themes", "N themes", text)))
 
 
 def test_screens_are_kept_current(tmp_path):

@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 
 from titans_cli.commands import ask, care, chat, history, ingest, recite, remember, seeing, serving, snapshot, status, transfer, watch
 from titans_cli.encoding import prepare_output
+from titans_cli.interruption import noticing_interrupts
 
 __all__ = ["app", "main"]
 
@@ -29,7 +30,8 @@ class Group(TyperGroup):
         from titans_cli.errors import TitansError, explain
 
         try:
-            return super().invoke(ctx)
+            with noticing_interrupts() as pressed:
+                return super().invoke(ctx)
         except TitansError as error:
             message, code = str(error), error.exit_code
         except KeyboardInterrupt:
@@ -38,9 +40,9 @@ class Group(TyperGroup):
             from model.errors import ModelError
 
             told = TitansError(str(error)) if isinstance(error, ModelError) else explain(error)
-            if told is None:
+            if told is None and not pressed.is_set():
                 raise
-            message, code = str(told), told.exit_code
+            message, code = (str(told), told.exit_code) if told else ("Interrupted.", 130)
         from titans_cli.render import print_error
 
         print_error(message, code)

@@ -11,6 +11,7 @@ from prompt_toolkit.enums import EditingMode
 from prompt_toolkit.history import InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.output.color_depth import ColorDepth
+from prompt_toolkit.utils import is_dumb_terminal
 
 from titans_cli.encoding import showable
 from titans_cli.render import no_color, words
@@ -63,7 +64,7 @@ class Completions(Completer):
 
 
 class Prompt:
-    """Reads lines; from a terminal with all comfort, from elsewhere just as they come."""
+    """Reads lines; from a terminal with all comfort, from one that can do nothing and from elsewhere just as they come."""
 
     def __init__(
         self,
@@ -75,7 +76,7 @@ class Prompt:
     ):
         self.toolbar = toolbar
         self.session: PromptSession[str] | None = None
-        if sys.stdin.isatty():
+        if sys.stdin.isatty() and not is_dumb_terminal():
             self.session = PromptSession(
                 multiline=True,
                 history=InMemoryHistory(list(earlier)),
@@ -94,6 +95,9 @@ class Prompt:
         """The next line, or lines. Raises EOFError at the end of input, KeyboardInterrupt on Ctrl-C."""
         if self.session is not None:
             return self.session.prompt(PROMPT)
+        if sys.stdin.isatty():
+            sys.stdout.write(PROMPT)
+            sys.stdout.flush()
         line = sys.stdin.readline()
         if not line:
             raise EOFError

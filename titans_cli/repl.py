@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from titans_cli import render
 from titans_cli.background import Background
 from titans_cli.errors import TitansError, UsageError, explain
+from titans_cli.interruption import noticing_interrupts
 from titans_cli.prompt import Prompt, Toolbar
 from titans_cli.usecases import history
 
@@ -93,23 +94,31 @@ class Repl:
 
     def respond(self, line: str) -> None:
         """Do what a line says; errors and Ctrl-C end it, not the session."""
-        try:
-            if line.lower() in LEAVE:
-                raise EOFError
-            if line.startswith("/"):
-                name, *rest = line.split(None, 1)
-                self.command(name.lower()).run("".join(rest))
-            elif line:
-                self.ask(" ".join(line.split()))
-        except KeyboardInterrupt:
-            render.print_note("Stopped.")
-        except EOFError:
-            raise
-        except TitansError as error:
-            render.print_error(str(error))
-        except Exception as error:
-            told = explain(error)
-            render.print_error(str(told) if told else f"That failed, and should not have ({error!r}). Please report it.")
+        with noticing_interrupts() as pressed:
+            try:
+                self.obey(line)
+            except KeyboardInterrupt:
+                render.print_note("Stopped.")
+            except EOFError:
+                raise
+            except TitansError as error:
+                render.print_error(str(error))
+            except Exception as error:
+                told = explain(error)
+                if pressed.is_set():
+                    render.print_note("Stopped.")
+                else:
+                    render.print_error(str(told) if told else f"That failed, and should not have ({error!r}). Please report it.")
+
+    def obey(self, line: str) -> None:
+        """Do what a line says. Raises EOFError where that is to leave."""
+        if line.lower() in LEAVE:
+            raise EOFError
+        if line.startswith("/"):
+            name, *rest = line.split(None, 1)
+            self.command(name.lower()).run("".join(rest))
+        elif line:
+            self.ask(" ".join(line.split()))
 
     def command(self, name: str) -> Command:
         """The command of that name, or the only one that begins so. Raises UsageError."""

@@ -19,6 +19,7 @@ def said(question: str, answer: str | None) -> Answer:
         ("What is its capital?", said("Where is Poland?", "Europe"), "What is Poland's capital?"),
         ("And Paris?", said("Who is the mayor of Warsaw?", "Trzaskowski"), "Who is the mayor of Paris?"),
         ("What about the kitchen", said("Who lives in Warsaw?", None), "Who lives in the kitchen?"),
+        ("And the Hare?", said("What did the Crow want?", "water"), "What did the Hare want?"),
         ("Who lives there?", said("What is the capital of Poland?", "Warsaw"), "Who lives in Warsaw?"),
     ],
 )

@@ -50,7 +50,7 @@ def test_ctrl_c_in_an_ingest_keeps_what_is_finished(titans, tmp_path):
     folder = tmp_path / "docs"
     folder.mkdir()
     (folder / "a.txt").write_text("The first document is short, and soon memorized.")
-    words = random.Random(0).choices((SAMPLES / "gettysburg-address.txt").read_text().split(), k=5_000)
+    words = random.Random(0).choices((SAMPLES / "gettysburg-address.txt").read_text().split(), k=8_000)
     (folder / "b.txt").write_text(" ".join(words))  # time for the key to be pressed
     (folder / "c.txt").write_text("The last document is short, and never reached.")
     with Terminal(titans.home, "ingest", str(folder)) as terminal:
@@ -63,7 +63,8 @@ def test_ctrl_c_in_an_ingest_keeps_what_is_finished(titans, tmp_path):
         assert "Traceback" not in terminal.text() and "tokens/s" not in terminal.screen.display[0]
     listed = titans("status").stdout
     assert "a.txt" in listed and "c.txt" not in listed
-    assert "2 new, 1 unchanged, 0 failed" in run(titans.home, "ingest", str(folder)).words()
+    resumed = run(titans.home, "ingest", str(folder)).words()
+    assert "2 new, 1 unchanged, 0 failed" in resumed or "1 new, 2 unchanged, 0 failed" in resumed  # b.txt may have been done just then
     again = Titans(tmp_path / "again")
     again("ingest", folder)
     assert digest(titans) == digest(again)
@@ -98,7 +99,7 @@ def test_a_chat_with_all_its_keys(copied):
         chat.type(INTERRUPT)
         chat.wait(r"And the Crow\?\nStopped")
         chat.ready()
-        assert "Understood as: What did the fox say about the Crow?" in chat.enter("And the Crow?")
+        assert "Understood as: What did the Crow say about the grapes?" in chat.enter("And the Crow?")
         assert re.search(r"What the question woke .*█+░* \d\.\d\d docs/aesop.html .* sure of it", chat.enter("/why"))
 
         chat.type("half a line that nobody wants")
@@ -111,7 +112,7 @@ def test_a_chat_with_all_its_keys(copied):
         chat.type("/docs\x1b\rbzip2")
         chat.wait(r"titans> /docs\n +bzip2")
         assert re.search(r"document pages tokens memories docs/bzip2.pdf 6 [\d,]+ \d+$", chat.press("\r"))
-        assert "There is no /suorces. Do you mean /sources?" in chat.enter("/suorces")
+        assert "There is no /suorces. Do you mean /sources" in chat.enter("/suorces")
 
         chat.type("/so" + TAB)
         chat.wait(r"titans> /sources")
@@ -140,12 +141,14 @@ def test_a_conversation_goes_on_after_a_restart(copied):
         chat.type("ddi")
         chat.ready()
         assert re.search(f"{re.escape(GRAPES)} The Grapes are sour Going on with 20.*, 1 question", chat.enter("/load"))
-        assert "Understood as: What did the fox say about the Crow?" in chat.enter("And the Crow?")
+        assert "Understood as: What did the Crow say about the grapes?" in chat.enter("And the Crow?")
         copied("history", "--off")
         chat.enter("Who wrote nothing of this down?")
         assert chat.leave() == 0
     shown = run(copied.home, "history").words()
-    assert re.search(f"{re.escape(GRAPES)} The Grapes are sour .*And the Crow. understood as: What did the fox say about the Crow", shown)
+    assert re.search(
+        f"{re.escape(GRAPES)} The Grapes are sour .*And the Crow. understood as: What did the Crow say about the grapes", shown
+    )
     assert "nothing of this" not in shown and "Questions are not kept: titans history --on" in shown
 
 
@@ -175,7 +178,7 @@ def test_lines_fit_and_nothing_is_coloured(copied, columns):
     words = set(chat.words().split())
     assert {"memorized", "conversation", "docs/gettysburg-address.txt", "auto-1", "battle-field"} <= words
     if columns == 40:
-        assert b"\x1b[1;4mThe Grapes are sour" in chat.raw  # the answer in its evidence
+        assert re.search(rb"\x1b\[1;(3;)?4mThe Grapes", chat.raw)  # the answer in its evidence
     assert "grapes" not in copied("history").stdout
 
 
@@ -188,7 +191,7 @@ def test_a_dumb_terminal(copied):
         chat.wait(r"gettysburg-address.txt .*\ntitans>")
         chat.type("\x04")
         assert chat.end() == 0
-        assert b"\x1b[" not in chat.raw.replace(b"\x1b[6n", b"")
+        assert b"\x1b" not in chat.raw
 
 
 def test_a_locale_without_utf_8(copied):

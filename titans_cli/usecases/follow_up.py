@@ -39,9 +39,10 @@ def readings_of(question: str, earlier: Sequence[Answer]) -> Iterator[str]:
     asked = list(reversed(earlier))[:REMEMBERED]
     about = WHAT_ABOUT.match(question)
     if about:
+        article = r"(?:\bthe\s+)?" if about["topic"].lower().startswith("the ") else ""
         for answer in asked:
             for topic in topics(answer.question, None)[:1]:
-                yield answer.question.replace(topic, about["topic"])
+                yield re.sub(article + re.escape(topic), lambda _: about["topic"], answer.question)
         return
     pattern = next((p for p in (POSSESSIVE, PLACE, PRONOUN) if p.search(question)), None)
     if pattern is None:
