@@ -3,12 +3,12 @@
     make screens
 
 Every scene is written as an SVG, and all of them as text to session.txt, which tests/test_screens.py compares with a new recording:
-what the program prints and what is shown here are the same. Folders, times, dates and speeds, which differ from run to run, are replaced.
+what the program prints and what is shown here are the same. The README shows the first of it. Folders, dates and digests, which differ
+from run to run, are replaced.
 """
 
 import argparse
 import contextlib
-import itertools
 import os
 import re
 import shlex
@@ -69,17 +69,27 @@ STABLE = (
     (r"\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\b", "2026-01-31 09:30:00"),
     (r"\b\d{4}-\d\d-\d\d \d\d:\d\d(?!:\d)\b", "2026-01-31 09:30"),
     (r"\b(?=[a-f]*\d)[0-9a-f]{12}\b", "0123456789ab"),
-    (r"\b\d\.\d s; nothing", "0.5 s; nothing"),
 )
-"""Dates, digests and times, which differ from run to run, and what stands for them: as long, so that lines break at the same places."""
-SECONDS = 8.0
-"""What an ingest takes here: it writes some 3,500 tokens/s on two cores."""
+"""Dates and digests, and what stands for them: as long, so that lines break at the same places. Seconds are those of the recording."""
+
+
+README = ROOT / "README.md"
+PLACE = re.compile(r"(?<=<!-- session: make screens -->\n).*?(?=<!-- end of session -->)", re.DOTALL)
 
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--into", type=Path, default=SCREENS, help="folder to write to")
-    record(arguments.parse_args().into)
+    into = arguments.parse_args().into
+    record(into)
+    if into == SCREENS:
+        README.write_text(PLACE.sub(lambda _: newcomer(), README.read_text("utf-8")), "utf-8")
+
+
+def newcomer() -> str:
+    """The beginning of the recorded session, as the README shows it."""
+    begin = (SCREENS / "session.txt").read_text("utf-8").partition("\n$ titans ask \"What did")[0]
+    return f"```text\n{begin}```\n"
 
 
 def record(folder: Path) -> None:
@@ -98,7 +108,6 @@ def record(folder: Path) -> None:
 @contextlib.contextmanager
 def stage(root: Path) -> Iterator[None]:
     """A working folder with the samples in it and a home of its own; consoles that record, and nothing that moves on the screen."""
-    import titans_cli.usecases.ingest
     from titans_cli import render
 
     (root / "note.txt").write_text(NOTE, "utf-8")
@@ -106,10 +115,9 @@ def stage(root: Path) -> Iterator[None]:
     before = Path.cwd()
     environment = {"TITANS_HOME": str(root / "titans"), "TITANS_HISTORY": "on", "TZ": "UTC", "NO_COLOR": ""}
     still = mock.patch.multiple(render, IngestBar=Still, working=lambda _: contextlib.nullcontext())
-    clock = mock.patch.object(titans_cli.usecases.ingest, "time", mock.Mock(monotonic=itertools.count(0.0, SECONDS).__next__))
     try:
         os.chdir(root)
-        with mock.patch.dict(os.environ, environment), still, clock, recording():
+        with mock.patch.dict(os.environ, environment), still, recording():
             yield
     finally:
         os.chdir(before)

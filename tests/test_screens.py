@@ -8,6 +8,8 @@ import record
 
 SCREENS = Path(record.SCREENS)
 NUMBERS = (
+    (r"\d+\.\d s,\s[\d,]+ tokens/s", "TIME"),
+    (r"recited, \d+\.\d s;", "recited, TIME;"),
     (r"[█░]{6} \d\.\d\d", "BAR"),  # strengths, confidences and sizes may differ in the last digit from machine to machine
     (r"[█░]{20} .*", "BAR"),
     (r"(?:almost certain|likely right|rather right than wrong|a guess): about \d in 10", "SURE"),
@@ -43,8 +45,14 @@ def test_screens_are_kept_current(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(path.name for path in SCREENS.iterdir())
 
 
+def test_the_readme_shows_the_recorded_session():
+    shown = record.PLACE.search(record.README.read_text("utf-8"))
+    assert shown is not None and shown[0] == record.newcomer(), "make screens"
+    assert "titans ingest" in shown[0] and "page 10" in shown[0]
+
+
 def test_screens_are_small_and_show_nothing_of_the_machine():
     for path in SCREENS.iterdir():
         text = path.read_text("utf-8")
         assert len(text) < 60_000 and "/tmp" not in text and str(Path.home()) not in text, path
-        assert "https://" not in text, path  # no fonts from elsewhere
+        assert "url(" not in text.replace("url(#", ""), path  # no fonts from elsewhere
