@@ -88,7 +88,7 @@ def main() -> None:
 
 def newcomer() -> str:
     """The beginning of the recorded session, as the README shows it."""
-    begin = (SCREENS / "session.txt").read_text("utf-8").partition("\n$ titans ask \"What did")[0]
+    begin = (SCREENS / "session.txt").read_text("utf-8").partition('\n$ titans ask "What did')[0]
     return f"```text\n{begin}```\n"
 
 

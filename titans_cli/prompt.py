@@ -112,8 +112,9 @@ class Prompt:
         """The toolbar's text."""
         assert self.session is not None
         width = self.session.app.output.get_size().columns
+        *first, last = self.toolbar().items
         mode = ("vi",) if self.session.app.editing_mode == EditingMode.VI else ()
-        return showable(Toolbar((*self.toolbar().items, *mode)).fitted(width))
+        return showable(Toolbar((*first, *mode, last)).fitted(width))
 
 
 def bindings() -> KeyBindings:

@@ -92,10 +92,10 @@ def print_surprise(result: Surprise, least: float = 0.0) -> None:
 
 def print_summary(result: Surprise, numbers: dict[str, int]) -> None:
     counts = ", ".join(f"{share(result, kind)} {label}" for kind, label in LABELS.items())
-    out.print(f"{len(result.sentences):,} sentences: {counts}. Mean surprise {result.mean:.2f}.", soft_wrap=not out.is_terminal)
+    show(Text(f"{counted(len(result.sentences), 'sentence')}: {counts}. Mean surprise {result.mean:.2f}."))
     for document, count in result.known_from:
-        out.print(Text(f"[{numbers[document]}] {where(document)}: {count:,} sentences"), soft_wrap=True)
-    print_note(f"{result.recited:,} memories recited, {result.elapsed_ms / 1000:.1f} s; nothing was memorized")
+        show(Text(f"[{numbers[document]}] {where(document)}: {counted(count, 'sentence')}"))
+    print_note(f"{counted(result.recited, 'memory')} recited, {result.elapsed_ms / 1000:.1f} s; nothing was memorized")
 
 
 def style_of(level: int, kind: str = "same") -> Style:
