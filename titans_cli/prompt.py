@@ -96,8 +96,7 @@ class Prompt:
         if self.session is not None:
             return self.session.prompt(PROMPT)
         if sys.stdin.isatty():
-            sys.stdout.write(PROMPT)
-            sys.stdout.flush()
+            return input(PROMPT)
         line = sys.stdin.readline()
         if not line:
             raise EOFError
