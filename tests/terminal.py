@@ -6,6 +6,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pexpect
@@ -44,7 +45,9 @@ class Terminal:
             **(environment or {}),
         }
         command = ["-m", "titans_cli", *arguments]
-        self.process = pexpect.spawn(sys.executable, command, dimensions=(lines, columns), env=kept, timeout=PATIENCE)
+        heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a shell's background job inherits SIGINT ignored
+        size = (lines, columns)
+        self.process = pexpect.spawn(sys.executable, command, dimensions=size, env=kept, timeout=PATIENCE, preexec_fn=heed)
         self.process.delaybeforesend = None
         self.screen = Screen(columns, lines, lambda reply: self.process.send(reply))
         self.stream = pyte.ByteStream(self.screen)
