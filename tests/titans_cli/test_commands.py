@@ -302,7 +302,6 @@ def test_interrupted_ingest_keeps_what_is_finished_and_resumes(titans, tmp_path)
     folder = tmp_path / "docs"
     folder.mkdir()
     (folder / "a.txt").write_text("The first document is short, and soon memorized.")
-    shutil.copy(SAMPLES / "bzip2-manual.pdf", folder / "b.pdf")
     shutil.copy(SAMPLES / "gettysburg-address.txt", folder / "c.txt")
     words = random.Random(0).choices((SAMPLES / "gettysburg-address.txt").read_text().split(), k=8_000)
     (folder / "bb.txt").write_text(" ".join(words))  # time for the signal to arrive
