@@ -69,7 +69,14 @@ def test_weights_fit():
     assert sum(p.stat().st_size for p in (ROOT / "model" / "weights").iterdir()) <= 64_000_000
 
 
-def test_help_loads_no_torch():
+@pytest.mark.parametrize("arguments", [["--help"], ["ask", "--help"], ["ask", "--nonsense"], ["--version"]])
+def test_help_loads_no_torch(arguments):
+    run = "try:\n  from titans_cli.app import app; app()\nexcept SystemExit: pass"
+    check = f"import sys; sys.argv[1:] = {arguments}\n{run}\nassert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", check], check=True, cwd=ROOT, capture_output=True)
+
+
+def test_importing_the_program_loads_little():
     code = "import sys, titans_cli.app; assert not {'torch', 'rich.progress', 'sqlite_utils'} & sys.modules.keys()"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 

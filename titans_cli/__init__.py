@@ -1,7 +1,13 @@
 """The program ``titans``: commands, use cases and the store."""
 
-from importlib.metadata import version
+from typing import Any
 
 __all__ = ["__version__"]
 
-__version__ = version("titans")
+
+def __getattr__(name: str) -> Any:
+    if name != "__version__":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib.metadata import version  # takes a while, which --help need not wait for
+
+    return version("titans")

@@ -37,9 +37,8 @@ class Group(TyperGroup):
         except KeyboardInterrupt:
             message, code = "Interrupted.", 130
         except Exception as error:
-            from model.errors import ModelError
-
-            told = TitansError(str(error)) if isinstance(error, ModelError) else explain(error)
+            models = sys.modules.get("model.errors")  # where nothing has loaded it, as for --help, it raised nothing
+            told = TitansError(str(error)) if models and isinstance(error, models.ModelError) else explain(error)
             if told is None and not pressed.is_set():
                 raise
             message, code = (str(told), told.exit_code) if told else ("Interrupted.", 130)
