@@ -45,6 +45,7 @@ class Repl:
         self.home = home
         self.voice = voice
         self.memory = Background(home, lambda: self.prompt.redraw())
+        self.facts = self.memory.facts()  # as of the last line; the toolbar is drawn at every key
         self.earlier: list[Answer] = []
         self.last: Assistant | None = None  # that gave the last answer
         self.conversation = new_name()
@@ -79,6 +80,7 @@ class Repl:
         self.memory.start()
         while True:
             try:
+                self.facts = self.memory.facts()
                 self.respond(self.prompt.read().strip())
             except KeyboardInterrupt:
                 continue
@@ -86,11 +88,10 @@ class Repl:
                 return
 
     def greet(self) -> None:
-        facts = self.memory.facts()
-        if facts is None:
+        if self.facts is None:
             render.print_note("Nothing is memorized yet: /ingest FOLDER, or /remember TEXT. /help for help, Ctrl-D to leave.")
         else:
-            render.print_note(f"{render.counted(facts.documents, 'document')} in memory. /help for help, Ctrl-D to leave.")
+            render.print_note(f"{render.counted(self.facts.documents, 'document')} in memory. /help for help, Ctrl-D to leave.")
 
     def respond(self, line: str) -> None:
         """Do what a line says; errors and Ctrl-C end it, not the session."""
@@ -290,7 +291,7 @@ class Repl:
             return []
 
     def toolbar(self) -> Toolbar:
-        facts = self.memory.facts()
+        facts = self.facts
         if facts is None:
             return Toolbar(("nothing memorized",))
         counts = render.counted(facts.documents, "document"), render.counted(facts.tokens, "token")

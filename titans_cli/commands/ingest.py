@@ -1,4 +1,3 @@
-import codecs
 import os
 import re
 import sys
@@ -9,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from titans_cli.commands.options import Home, command
+from titans_cli.commands.options import Home, check_encoding, command
 
 ADDRESS = re.compile(r"auto|local|ray://\S+|[\w.-]+:\d+")
 
@@ -76,10 +75,7 @@ def ingest(
         raise UsageError("Name the files or folders to memorize: titans ingest FOLDER")
     if pdf_engine not in (None, "pypdf", "pypdfium2"):
         raise UsageError(f"There is no PDF engine {pdf_engine!r}. Choose pypdf or pypdfium2.")
-    try:
-        codecs.lookup(encoding or "utf-8")
-    except LookupError as error:
-        raise UsageError(f"There is no encoding {encoding!r}. Try utf-8, cp1252 or shift_jis.") from error
+    check_encoding(encoding)
     wanted = list(paths or [])
     if retry_failed:
         wanted += retried_paths(folder)

@@ -1,5 +1,6 @@
 """What commands have in common: options, and the examples of their help."""
 
+import codecs
 import inspect
 from collections.abc import Callable
 from functools import wraps
@@ -8,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-__all__ = ["Home", "Llm", "Model", "command"]
+__all__ = ["Home", "Llm", "Model", "check_encoding", "command"]
 
 Home = Annotated[Path | None, typer.Option("--home", help="Folder of the store.", envvar="TITANS_HOME", show_envvar=True)]
 Llm = Annotated[
@@ -60,3 +61,13 @@ def command(*examples: str, json: bool = True) -> Callable[[Callable[..., None]]
         return run
 
     return decorate
+
+
+def check_encoding(encoding: str | None) -> None:
+    """Raises UsageError for one that Python does not know."""
+    from titans_cli.errors import UsageError
+
+    try:
+        codecs.lookup(encoding or "utf-8")
+    except LookupError as error:
+        raise UsageError(f"There is no encoding {encoding!r}. Try utf-8, cp1252 or shift_jis.") from error

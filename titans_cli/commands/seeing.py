@@ -3,7 +3,7 @@ from typing import Annotated
 
 import typer
 
-from titans_cli.commands.options import Home, command
+from titans_cli.commands.options import Home, check_encoding, command
 
 
 @command("titans surprise draft.pdf", "titans surprise draft.pdf --html draft.html --png draft.png", "titans surprise news.txt --least 0.5")
@@ -19,18 +19,12 @@ def surprise(
 
     Nothing is memorized. Memories that fit are recited and laid beside each sentence: 0 is known word for word, 1 is new.
     """
-    import codecs
-
-    from titans_cli.errors import UsageError
     from titans_cli.models import Models
     from titans_cli.render import IngestBar, must_not_exist, print_surprise, write_heat
     from titans_cli.settings import home_folder
     from titans_cli.usecases.surprise import surprise as run
 
-    try:
-        codecs.lookup(encoding or "utf-8")
-    except LookupError as error:
-        raise UsageError(f"There is no encoding {encoding!r}. Try utf-8, cp1252 or shift_jis.") from error
+    check_encoding(encoding)
     must_not_exist([html, png])
     with IngestBar() as bar:
         result = run(home_folder(home), Models(), file, bar, encoding)

@@ -195,9 +195,8 @@ def of_remembered(result: Remembered) -> Facts:
 
 def of_surprise(result: Surprise, least: float = 0.0) -> Facts:
     names = ("text", "page", "kind", "new", "missing", "known")
-    sentences = [
-        {**{name: asdict(s)[name] for name in names}, "surprise": round(s.surprise, 4)} for s in result.sentences if s.surprise >= least
-    ]
+    told = ((s, asdict(s)) for s in result.sentences if s.surprise >= least)
+    sentences = [{**{name: facts[name] for name in names}, "surprise": round(s.surprise, 4)} for s, facts in told]
     return {
         "document": result.document,
         "sentences": sentences,
