@@ -18,8 +18,8 @@ from haystack import Haystack, draw_heat_map, print_heat_map, shuffled_texts
 
 from model.training.invented import Story, babi_stories
 from titans_cli.models import Models
-from titans_cli.usecases.ask import Assistant
-from titans_cli.usecases.ingest import ingest
+from titans_cli.services.ask.answer import Assistant
+from titans_cli.services.ingest.run import ingest
 
 
 class Silent:

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from model.training.scoring import best, exact_match
 from titans_cli.models import Models
-from titans_cli.usecases.ask import Assistant
+from titans_cli.services.ask.answer import Assistant
 
 FOLDS = 5
 

@@ -31,7 +31,7 @@ from model.recall import similarities
 from model.training.corpus import load_texts
 from model.training.scoring import best, exact_match, f1
 from titans_cli.models import Models
-from titans_cli.usecases.ask import Assistant, answer_text
+from titans_cli.services.ask.answer import Assistant, answer_text
 
 WINDOW, TOP = 256, 8
 COPIES = {"plain": 1, "duplicates": 5, "edited": 10}

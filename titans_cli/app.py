@@ -42,7 +42,7 @@ class Group(TyperGroup):
             if told is None and not pressed.is_set():
                 raise
             message, code = (str(told), told.exit_code) if told else ("Interrupted.", 130)
-        from titans_cli.render import print_error
+        from titans_cli.output import print_error
 
         print_error(message, code)
         raise typer.Exit(code)

@@ -14,10 +14,10 @@ from ingest import Document, Options, Source, SourceError, read_document
 from titans_cli import models as models_module
 from titans_cli.app import app
 from titans_cli.models import Models
+from titans_cli.services.ingest import encode as memorize_module
+from titans_cli.services.ingest import run as ingest_module
+from titans_cli.services.maintenance import check
 from titans_cli.store import History, Store, Turn, now, shard_path
-from titans_cli.usecases import ingest as ingest_module
-from titans_cli.usecases import memorize as memorize_module
-from titans_cli.usecases.care import check
 
 __all__ = ["OPERATIONS", "Operation", "Workshop"]
 

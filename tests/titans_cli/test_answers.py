@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from titans_cli import render
+from titans_cli import output
 from titans_cli.models import Models
-from titans_cli.render import answers, terminal
-from titans_cli.render.answers import sureness
-from titans_cli.usecases.ask import Assistant, with_context
-from titans_cli.usecases.evidence import Evidence, joined
+from titans_cli.output import terminal
+from titans_cli.output.views import ask as answers
+from titans_cli.output.views.ask import sureness
+from titans_cli.services.ask.answer import Assistant, with_context
+from titans_cli.services.ask.evidence import Evidence, joined
 
 GRAPES = "What did the Fox say about the grapes?"
 AUTHOR = "Who is the author of bzip2?"
@@ -51,7 +52,7 @@ def test_evidence_that_holds_several_answers_is_shown_once_with_all_of_them():
 
 
 def test_context_is_what_stands_around_the_evidence_in_its_document(assistant, answer, memorized):
-    text = " ".join((Path(render.__file__).parents[1] / "samples" / "gettysburg-address.txt").read_text().split())
+    text = " ".join((Path(output.__file__).parents[1] / "samples" / "gettysburg-address.txt").read_text().split())
     (plain,) = answer.evidence
     for count in (1, 3, 100):
         (evidence,) = with_context(assistant, answer, count).evidence
@@ -83,7 +84,7 @@ def test_a_confidence_means_how_many_of_ten_are_right(confidence, told):
 
 
 def test_on_a_terminal_the_answer_stands_out(screen, answer):
-    render.print_answer(answer)
+    output.print_answer(answer)
     styled = screen.export_text(styles=True, clear=False)
     text = screen.export_text()
     assert text.startswith(answer.answer)
@@ -143,7 +144,7 @@ def test_only_files_of_this_machine_are_links(screen, answer, tmp_path, imported
     file.write_bytes(b"x")
     (evidence,) = answer.evidence
     source = replace(evidence.source, path=str(file), imported=int(imported))
-    render.print_answer(replace(answer, evidence=(replace(evidence, source=source, page=3),)))
+    output.print_answer(replace(answer, evidence=(replace(evidence, source=source, page=3),)))
     styled = screen.export_text(styles=True, clear=False)
     assert (f"{file.as_uri()}#page=3" in screen.export_html()) is not imported
     assert ("imported memory" in styled) is imported

@@ -3,8 +3,8 @@
 import pytest
 
 from titans_cli.errors import UsageError
+from titans_cli.services.ingest.budget import parse_size
 from titans_cli.store import Store
-from titans_cli.usecases.budget import parse_size
 
 TOWNS = ["Lund", "Visby", "Kalmar", "Falun"]
 

@@ -3,8 +3,8 @@
 import pytest
 
 from titans_cli.models import Models
-from titans_cli.usecases.ask import Answer, Assistant, wanted
-from titans_cli.usecases.follow_up import ask_in_conversation, readings_of
+from titans_cli.services.ask.answer import Answer, Assistant, wanted
+from titans_cli.services.ask.follow_up import ask_in_conversation, readings_of
 
 
 def said(question: str, answer: str | None) -> Answer:

@@ -6,8 +6,8 @@ import stat
 
 import pytest
 
+from titans_cli.services import history
 from titans_cli.store import History, Turn
-from titans_cli.usecases import history
 
 ASKED = "What did the Fox say about the grapes?"
 

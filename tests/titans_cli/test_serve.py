@@ -18,9 +18,9 @@ import pytest
 from titans_cli.errors import DamagedError, TitansError, UsageError
 from titans_cli.servers.guard import Guard
 from titans_cli.servers.http import content_of, earlier_of, open_socket
-from titans_cli.usecases.ask import Answer
-from titans_cli.usecases.evidence import Evidence
-from titans_cli.usecases.shared import SharedMemory
+from titans_cli.services.ask.answer import Answer
+from titans_cli.services.ask.evidence import Evidence
+from titans_cli.session import SharedMemory
 
 FOX = "What did the fox say about the grapes?"
 

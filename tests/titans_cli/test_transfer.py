@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 from invented_stores import SHAPE, add_documents, container, read_export
 
 from titans_cli.errors import DamagedError, LockedError, TitansError, UsageError
-from titans_cli.store import Store, archive, import_archives, is_automatic, open_archives
-from titans_cli.usecases.care import check, find_documents, forget, prune
-from titans_cli.usecases.snapshots import (
+from titans_cli.services.maintenance import check, find_documents, forget, prune
+from titans_cli.services.snapshots import (
     compare_snapshots,
     create_snapshot,
     export_to,
@@ -22,6 +21,7 @@ from titans_cli.usecases.snapshots import (
     merge_into,
     restore_snapshot,
 )
+from titans_cli.store import Store, archive, import_archives, is_automatic, open_archives
 
 LARGEST = 10**9
 MILL = ("/home/mill.txt", "mill.txt", 0, 0)

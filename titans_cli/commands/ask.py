@@ -35,13 +35,13 @@ def ask(
     """Answer from memory, with document, page and recited evidence."""
     from titans_cli.errors import UsageError
     from titans_cli.models import Models
-    from titans_cli.render import copy_text, print_answer, print_note, print_written, working
+    from titans_cli.output import copy_text, print_answer, print_note, print_written, working
+    from titans_cli.services import history as kept
+    from titans_cli.services.ask.answer import MIN_CONFIDENCE, STRICT, Assistant, with_context
+    from titans_cli.services.ask.follow_up import ask_in_conversation
+    from titans_cli.services.llm.client import choose_voice
+    from titans_cli.services.llm.quotes import gather_sources
     from titans_cli.settings import home_folder
-    from titans_cli.usecases import history as kept
-    from titans_cli.usecases.ask import MIN_CONFIDENCE, STRICT, Assistant, with_context
-    from titans_cli.usecases.follow_up import ask_in_conversation
-    from titans_cli.usecases.sources import gather_sources
-    from titans_cli.usecases.voice import choose_voice
 
     if question is None and questions is None and not sys.stdin.isatty():
         question = "-"

@@ -20,10 +20,10 @@ def forget(
     home: Home = None,
 ) -> None:
     """Forget documents: their memory weights and gists go, all others stay as they are, byte for byte."""
-    from titans_cli.render import mode, print_forgotten, words
+    from titans_cli.output import mode, print_forgotten, words
+    from titans_cli.services.maintenance import forget as run
+    from titans_cli.services.maintenance import forget_everywhere
     from titans_cli.settings import home_folder
-    from titans_cli.usecases.care import forget as run
-    from titans_cli.usecases.care import forget_everywhere
 
     folder = home_folder(home)
     result = run(folder, documents, everywhere)
@@ -41,9 +41,9 @@ def prune(
     home: Home = None,
 ) -> None:
     """Delete old automatic snapshots, what only they hold, and what killed runs left."""
-    from titans_cli.render import print_pruned
+    from titans_cli.output import print_pruned
+    from titans_cli.services.maintenance import prune as run
     from titans_cli.settings import home_folder
-    from titans_cli.usecases.care import prune as run
 
     print_pruned(run(home_folder(home), keep, dry_run), dry_run)
 
@@ -57,10 +57,10 @@ def check(
     """Say whether the store is sound; the exit code is 12 when it is not."""
     from titans_cli.errors import DamagedError
     from titans_cli.models import Models
-    from titans_cli.render import print_check
+    from titans_cli.output import print_check
+    from titans_cli.services.maintenance import check as run
+    from titans_cli.services.maintenance import sample_recitations
     from titans_cli.settings import home_folder
-    from titans_cli.usecases.care import check as run
-    from titans_cli.usecases.care import sample_recitations
 
     folder = home_folder(home)
     problems = run(folder, read_data)
@@ -78,9 +78,9 @@ def doctor(
 ) -> None:
     """Say what is wrong with the store and which command mends it."""
     from titans_cli.models import Models
-    from titans_cli.render import print_diagnosis
+    from titans_cli.output import print_diagnosis
+    from titans_cli.services.maintenance import diagnose, mend
     from titans_cli.settings import home_folder
-    from titans_cli.usecases.care import diagnose, mend
 
     folder = home_folder(home)
     mended = mend(folder) if fix else []
@@ -97,10 +97,10 @@ def migrate(
     """Bring a store of an older titans up to date; with other model weights: recite with the old, write with these."""
     from titans_cli.errors import PARTLY_FAILED, UsageError
     from titans_cli.models import Models
-    from titans_cli.render import IngestBar, print_migrated
+    from titans_cli.output import IngestBar, print_migrated
+    from titans_cli.services.migrate import migrate as run
     from titans_cli.settings import home_folder
     from titans_cli.store import Store
-    from titans_cli.usecases.migrate import migrate as run
 
     folder, new = home_folder(home), Models()
     with Store.open(folder) as store:  # this brings the index up to date

@@ -13,12 +13,12 @@ def chat(
     home: Home = None,
 ) -> None:
     """Ask question after question: /help shows what can be typed, Ctrl-D leaves."""
-    from titans_cli.repl import Repl
+    from titans_cli.chat.repl import Repl
     from titans_cli.settings import home_folder
 
     voice = None
     if llm or model:
-        from titans_cli.usecases.voice import choose_voice
+        from titans_cli.services.llm.client import choose_voice
 
         voice = choose_voice(llm, model)
     Repl(home_folder(home), vi, voice).run()

@@ -63,12 +63,12 @@ def ingest(
     from ingest import Options
     from titans_cli.errors import PARTLY_FAILED, UsageError
     from titans_cli.models import Models
-    from titans_cli.render import IngestBar, print_ingest, print_plan
+    from titans_cli.output import IngestBar, print_ingest, print_plan
+    from titans_cli.services.ingest.budget import parse_size
+    from titans_cli.services.ingest.plan import plan_ingest
+    from titans_cli.services.ingest.run import Request, retried_paths
+    from titans_cli.services.ingest.run import ingest as run
     from titans_cli.settings import home_folder
-    from titans_cli.usecases.budget import parse_size
-    from titans_cli.usecases.ingest import Request, retried_paths
-    from titans_cli.usecases.ingest import ingest as run
-    from titans_cli.usecases.plan import plan_ingest
 
     folder, models = home_folder(home), Models()
     if not paths and not retry_failed:

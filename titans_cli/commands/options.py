@@ -47,7 +47,7 @@ def command(*examples: str, json: bool = True) -> Callable[[Callable[..., None]]
         @wraps(function)
         def run(quiet: bool, verbose: bool, as_json: bool = False, **arguments: Any) -> None:
             from titans_cli.errors import UsageError
-            from titans_cli.render import mode
+            from titans_cli.output import mode
 
             mode.json, mode.quiet, mode.verbose = as_json, quiet, verbose
             if quiet and verbose:

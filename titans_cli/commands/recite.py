@@ -12,10 +12,10 @@ def recite(
 ) -> None:
     """Continue from memory what follows these words."""
     from titans_cli.models import Models
-    from titans_cli.render import print_continuation, working
+    from titans_cli.output import print_continuation, working
+    from titans_cli.services.ask.answer import Assistant
+    from titans_cli.services.recite import recite_on
     from titans_cli.settings import home_folder
-    from titans_cli.usecases.ask import Assistant
-    from titans_cli.usecases.continue_text import recite_on
 
     with working("Remembering"):
         continuation = recite_on(Assistant(home_folder(home), Models()), words)

@@ -13,9 +13,9 @@ def remember(
 ) -> None:
     """Memorize what you tell, like a document, under the date; titans forget takes it out again."""
     from titans_cli.models import Models
-    from titans_cli.render import print_remembered, working
+    from titans_cli.output import print_remembered, working
+    from titans_cli.services.ingest.remember import remember as run
     from titans_cli.settings import home_folder
-    from titans_cli.usecases.remember import remember as run
 
     told = sys.stdin.read() if text == "-" else text
     with working("Memorizing"):

@@ -20,9 +20,9 @@ def surprise(
     Nothing is memorized. Memories that fit are recited and laid beside each sentence: 0 is known word for word, 1 is new.
     """
     from titans_cli.models import Models
-    from titans_cli.render import IngestBar, must_not_exist, print_surprise, write_heat
+    from titans_cli.output import IngestBar, must_not_exist, print_surprise, write_heat
+    from titans_cli.services.novelty.report import surprise as run
     from titans_cli.settings import home_folder
-    from titans_cli.usecases.surprise import surprise as run
 
     check_encoding(encoding)
     must_not_exist([html, png])
@@ -39,8 +39,8 @@ def overview(
 ) -> None:
     """Show what the memory is about: its themes, each with a recited sentence, its words and its documents."""
     from titans_cli.models import Models
-    from titans_cli.render import print_overview
+    from titans_cli.output import print_overview
+    from titans_cli.services.topics import overview as run
     from titans_cli.settings import home_folder
-    from titans_cli.usecases.overview import overview as run
 
     print_overview(run(home_folder(home), Models(), themes))

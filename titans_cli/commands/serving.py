@@ -18,10 +18,10 @@ def mcp(
 ) -> None:
     """Let an assistant use the memory: a server of the Model Context Protocol on standard input and output."""
     need("mcp", "mcp")
-    from titans_cli.render import print_note
+    from titans_cli.output import print_note
     from titans_cli.servers.mcp import serve as run
+    from titans_cli.session import SharedMemory
     from titans_cli.settings import home_folder
-    from titans_cli.usecases.shared import SharedMemory
 
     if sys.stdin.isatty():
         print_note("An assistant starts this and speaks with it. Tell it the command: titans mcp. Ctrl-C ends it.")
@@ -40,11 +40,11 @@ def serve(
     """Let editors and other programs on this machine ask the memory, as they would ask OpenAI's chat API."""
     need("starlette", "serve")
     need("uvicorn", "serve")
-    from titans_cli.render import print_error, say
+    from titans_cli.output import print_error, say
     from titans_cli.servers.http import open_socket
     from titans_cli.servers.http import serve as run
+    from titans_cli.session import SharedMemory
     from titans_cli.settings import home_folder
-    from titans_cli.usecases.shared import SharedMemory
 
     token = read_token(token_file)
     with open_socket(host, port) as listening:

@@ -16,9 +16,9 @@ def export(
     home: Home = None,
 ) -> None:
     """Write the memory to one file, to be imported on another machine."""
-    from titans_cli.render import print_exported
+    from titans_cli.output import print_exported
+    from titans_cli.services.snapshots import export_to
     from titans_cli.settings import home_folder
-    from titans_cli.usecases.snapshots import export_to
 
     print_exported(*export_to(home_folder(home), target, snapshot), target)
 
@@ -29,9 +29,9 @@ def import_(sources: Sources, max_size: MaxSize = 64, home: Home = None) -> None
 
     What was memorized before is kept as a snapshot."""
     from titans_cli.models import Models
-    from titans_cli.render import print_imported
+    from titans_cli.output import print_imported
+    from titans_cli.services.snapshots import import_from
     from titans_cli.settings import home_folder
-    from titans_cli.usecases.snapshots import import_from
 
     print_imported(import_from(home_folder(home), sources, Models().shape, int(max_size * 1e9)))
 
@@ -44,7 +44,7 @@ def merge(
 ) -> None:
     """Make one export of several, without touching the store; the order makes no difference."""
     from titans_cli.models import Models
-    from titans_cli.render import print_merged
-    from titans_cli.usecases.snapshots import merge_into
+    from titans_cli.output import print_merged
+    from titans_cli.services.snapshots import merge_into
 
     print_merged(*merge_into(sources, into, Models().shape, int(max_size * 1e9)), into)

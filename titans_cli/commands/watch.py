@@ -16,9 +16,9 @@ def watch(
     """Keep folders memorized: learn new and changed files as they come, take out those that are deleted. Ctrl-C ends it."""
     from titans_cli.errors import UsageError
     from titans_cli.models import Models
-    from titans_cli.render import print_ingest, print_note
+    from titans_cli.output import print_ingest, print_note
+    from titans_cli.services.ingest.watch import watch as run
     from titans_cli.settings import home_folder
-    from titans_cli.usecases.watch import watch as run
 
     missing = [folder for folder in folders if not folder.is_dir()]
     if missing:

@@ -22,10 +22,10 @@ from starlette.routing import Route
 
 from titans_cli.encoding import well_formed
 from titans_cli.errors import NoStoreError, TitansError, UsageError
-from titans_cli.render.facts import of_answer
-from titans_cli.render.terminal import VERSION
+from titans_cli.output.json_output import of_answer
+from titans_cli.output.terminal import VERSION
 from titans_cli.servers.guard import BODY, LOOPBACK_ORIGIN, Guard, error_response
-from titans_cli.usecases.shared import SharedMemory
+from titans_cli.session import SharedMemory
 
 __all__ = ["MODEL", "make_app", "open_socket", "serve"]
 
@@ -157,8 +157,8 @@ class Chat:
 
     def answer(self, asked: Asked) -> tuple[Any, tuple[int, int]]:
         """The answer, and the tokens of the question and of what is told. Raises TitansError."""
-        from titans_cli.usecases.ask import Answer
-        from titans_cli.usecases.follow_up import ask_in_conversation
+        from titans_cli.services.ask.answer import Answer
+        from titans_cli.services.ask.follow_up import ask_in_conversation
 
         before = [Answer(question, said, said is None, 1.0, (), 0) for question, said in asked.earlier]
         answer = self.memory.run(lambda assistant: ask_in_conversation(assistant, asked.question, before))

@@ -15,10 +15,10 @@ from pydantic import BaseModel, Field
 from titans_cli import __version__
 from titans_cli.encoding import well_formed
 from titans_cli.errors import TitansError
-from titans_cli.usecases.shared import SharedMemory
+from titans_cli.session import SharedMemory
 
 if TYPE_CHECKING:
-    from titans_cli.usecases.evidence import Evidence
+    from titans_cli.services.ask.evidence import Evidence
 
 __all__ = ["make_server", "serve"]
 
@@ -117,7 +117,7 @@ def page_of(document: str, page: int | None) -> str:
 
 
 def answered(memory: SharedMemory, question: str, least: float | None) -> CallToolResult:
-    from titans_cli.usecases.ask import MIN_CONFIDENCE
+    from titans_cli.services.ask.answer import MIN_CONFIDENCE
 
     asked = clean(question, "The question is empty.")
     found = memory.run(lambda assistant: assistant.ask(asked, MIN_CONFIDENCE if least is None else least))
@@ -129,7 +129,7 @@ def answered(memory: SharedMemory, question: str, least: float | None) -> CallTo
 
 
 def recited(memory: SharedMemory, words: str) -> CallToolResult:
-    from titans_cli.usecases.continue_text import recite_on
+    from titans_cli.services.recite import recite_on
 
     begun = clean(words, "Give some words of a document.")
     found = memory.run(lambda assistant: recite_on(assistant, begun))
@@ -158,7 +158,7 @@ def listed(memory: SharedMemory, containing: str, first: int) -> CallToolResult:
 
 
 def remembered(memory: SharedMemory, text: str) -> CallToolResult:
-    from titans_cli.usecases.remember import remember
+    from titans_cli.services.ingest.remember import remember
 
     said = clean(text, "There is nothing to remember.")
     done = memory.write(lambda home, models: remember(home, models, said)).document
@@ -167,7 +167,7 @@ def remembered(memory: SharedMemory, text: str) -> CallToolResult:
 
 
 def forgotten(memory: SharedMemory, document: str) -> CallToolResult:
-    from titans_cli.usecases.care import forget
+    from titans_cli.services.maintenance import forget
 
     done = memory.write(lambda home, _: forget(home, [document]))
     told = Forgotten(documents=[well_formed(d.name) for d in done.documents], still_in=[snapshot.name for snapshot in done.still_in])
