@@ -342,7 +342,7 @@ import sys
 from titans_cli.app import Group
 from titans_cli.output.views.llm import print_written
 sys.path.insert(0, "tests/titans_cli")
-from test_voice import ANSWER, SOURCES, Voice
+from test_llm import ANSWER, SOURCES, Voice
 try:
     print_written(ANSWER, Voice(sys.argv[1], "m"), SOURCES)
 except KeyboardInterrupt:
