@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from model import Themes, cluster
-from model.signature import content_words
+from model.recall.word_filter import content_words
 from titans_cli.models import Models
 from titans_cli.store import MemoryIndex, Store, open_index
 from titans_cli.usecases.memorize import parallel
