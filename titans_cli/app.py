@@ -1,8 +1,5 @@
 """The command line: commands by name, and the one place that turns errors into exit codes."""
 
-import os
-import sys
-import threading
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -11,7 +8,7 @@ from typer.core import TyperGroup
 
 from titans_cli.commands import ask, care, chat, history, ingest, recite, remember, seeing, serving, snapshot, status, transfer, watch
 from titans_cli.encoding import prepare_output
-from titans_cli.interruption import noticing_interrupts
+from titans_cli.interruption import leave, noticing_interrupts
 
 __all__ = ["app", "main"]
 
@@ -27,18 +24,15 @@ class Group(TyperGroup):
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
-        from titans_cli.errors import TitansError, explain
+        from titans_cli.errors import translate
 
         try:
             with noticing_interrupts() as pressed:
                 return super().invoke(ctx)
-        except TitansError as error:
-            message, code = str(error), error.exit_code
         except KeyboardInterrupt:
             message, code = "Interrupted.", 130
         except Exception as error:
-            models = sys.modules.get("model.errors")  # where nothing has loaded it, as for --help, it raised nothing
-            told = TitansError(str(error)) if models and isinstance(error, models.ModelError) else explain(error)
+            told = translate(error)
             if told is None and not pressed.is_set():
                 raise
             message, code = (str(told), told.exit_code) if told else ("Interrupted.", 130)
@@ -111,8 +105,5 @@ def main() -> None:
     try:
         app()
     except SystemExit as leaving:
-        if any(thread.name == "models" for thread in threading.enumerate()):  # still loading: C++ in a thread that is ended aborts
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None))
+        leave(leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None))
         raise

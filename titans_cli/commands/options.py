@@ -9,15 +9,17 @@ from typing import Annotated, Any
 
 import typer
 
+from titans_cli import settings
+
 __all__ = ["Home", "Llm", "Model", "check_encoding", "command"]
 
-Home = Annotated[Path | None, typer.Option("--home", help="Folder of the store.", envvar="TITANS_HOME", show_envvar=True)]
+Home = Annotated[Path | None, typer.Option("--home", help="Folder of the store.", envvar=settings.HOME, show_envvar=True)]
 Llm = Annotated[
     str | None,
     typer.Option(
         "--llm",
         metavar="URL",
-        envvar="TITANS_LLM_URL",
+        envvar=settings.LLM_URL,
         show_envvar=True,
         help="A language model's server, such as http://localhost:11434: it writes the answer from what is recited.",
     ),
@@ -27,7 +29,7 @@ Model = Annotated[
     typer.Option(
         "--model",
         metavar="NAME",
-        envvar="TITANS_LLM_MODEL",
+        envvar=settings.LLM_MODEL,
         show_envvar=True,
         help="Its model; need not be given where it has only one.",
     ),

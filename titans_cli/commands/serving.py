@@ -1,4 +1,3 @@
-import os
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,12 +19,12 @@ def mcp(
     need("mcp", "mcp")
     from titans_cli.output import print_note
     from titans_cli.servers.mcp import serve as run
-    from titans_cli.session import SharedMemory
+    from titans_cli.session import Session
     from titans_cli.settings import home_folder
 
     if sys.stdin.isatty():
         print_note("An assistant starts this and speaks with it. Tell it the command: titans mcp. Ctrl-C ends it.")
-    run(SharedMemory(home_folder(home)), allow_write)
+    run(Session(home_folder(home)), allow_write)
 
 
 @command("titans serve", "titans serve --port 0", "titans serve --token-file token.txt", json=False)
@@ -43,7 +42,7 @@ def serve(
     from titans_cli.output import print_error, say
     from titans_cli.servers.http import open_socket
     from titans_cli.servers.http import serve as run
-    from titans_cli.session import SharedMemory
+    from titans_cli.session import Session
     from titans_cli.settings import home_folder
 
     token = read_token(token_file)
@@ -51,7 +50,7 @@ def serve(
         address = f"http://127.0.0.1:{listening.getsockname()[1]}/v1"
         kept = "with the token" if token else "for every program on this machine"
         say(f"Listening at {address} {kept}; the model is called titans. Ctrl-C ends it.")
-        run(SharedMemory(home_folder(home)), listening, token, print_error)
+        run(Session(home_folder(home)), listening, token, print_error)
 
 
 def need(package: str, extra: str) -> None:
@@ -64,9 +63,10 @@ def need(package: str, extra: str) -> None:
 def read_token(file: Path | None) -> str | None:
     """The token of a file, or of the environment. Raises UsageError."""
     from titans_cli.errors import UsageError
+    from titans_cli.settings import server_token
 
     try:
-        token = os.environ.get("TITANS_TOKEN", "") if file is None else file.read_text("utf-8")
+        token = server_token() if file is None else file.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"Cannot read the token in {file} ({error}).") from error
     token = token.strip()

@@ -3,7 +3,6 @@
 Nothing is memorized.
 """
 
-import os
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from titans_cli.services.ingest.encode import Progress, in_order, parallel
 from titans_cli.services.novelty.align import Items, align, items_of, runs_over
 from titans_cli.services.novelty.score import Known, Laid, Line, SurprisingSentence, best_of, judge, line_of
 from titans_cli.services.recitation import Recited, recite_many
+from titans_cli.settings import pdf_passwords
 from titans_cli.store import MemoryIndex, Store, open_index
 
 __all__ = ["Spectator", "Surprise", "read_one", "surprise"]
@@ -61,8 +61,7 @@ def read_one(path: Path, progress: Progress, models: Models, encoding: str | Non
         raise TitansError(str(problems[0]))
     if len(sources) != 1 or path.is_dir():
         raise UsageError(f"{path} is a folder. Name one file in it: titans surprise FILE")
-    passwords = tuple(filter(None, [os.environ.get("TITANS_PDF_PASSWORD")]))
-    with Extractor(Options(encoding, None, passwords)) as extractor:
+    with Extractor(Options(encoding, None, pdf_passwords())) as extractor:
         extractor.start()
         models.load()
         (outcome,) = extractor.documents(sources)
