@@ -14,18 +14,18 @@ import numpy as np
 
 from model import (
     YES,
+    CalibrationFeatures,
+    Hit,
     Passage,
     Reading,
-    Signs,
-    Woken,
-    associate,
     checksum,
     confidence_of,
     encode_question,
-    fit,
     read_answers,
     recite,
-    select,
+    retrieve,
+    score_sentences,
+    score_similar,
     sentence_texts,
 )  # fmt: skip
 from titans_cli.encoding import well_formed
@@ -70,7 +70,7 @@ class Answer:
     confidence: float
     evidence: tuple[Evidence, ...]
     elapsed_ms: int
-    signs: Signs | None = None  # what the confidence was made of
+    signs: CalibrationFeatures | None = None  # what the confidence was made of
     woken: tuple[Waking, ...] = ()  # what the question woke, the strongest first
 
 
@@ -97,8 +97,8 @@ class Assistant:
         gists, owners = self.index.gists, self.index.owners
         if not len(gists):
             return Awake([], [], [], frozenset(), np.zeros(0, np.float32))
-        fits = fit(encode_question(self.models.core, well_formed(question)), gists)
-        woken = select(fits, gists, owners, count)
+        fits = score_sentences(encode_question(self.models.encoder, well_formed(question)), gists)
+        woken = retrieve(fits, gists, owners, count)
         scores: dict[int, float] = {}
         for sentence in woken:
             scores.setdefault(sentence.memory, sentence.score)
@@ -106,11 +106,11 @@ class Assistant:
             for near in (memory - 1, memory + 1):
                 if self.same_document(memory, near):
                     scores.setdefault(near, score - 0.1)
-        further: list[Woken] = []
+        further: list[Hit] = []
         if associated:
-            alike = associate([sentence.sentence for sentence in woken[:SEEDS]], gists)
+            alike = score_similar([sentence.sentence for sentence in woken[:SEEDS]], gists)
             known = {sentence.sentence for sentence in woken}
-            brought = select(alike, gists, owners, associated, ALIKE)
+            brought = retrieve(alike, gists, owners, associated, ALIKE)
             further = [replace(s, score=s.score - 1 + woken[0].score) for s in brought if s.sentence not in known]
         recitations = self.recite({s.memory: s.score for s in reversed(further)} | scores)
         runs = sorted((run for run in recitations if scores.keys() & run.pages.keys()), key=lambda run: -run.score)
@@ -171,7 +171,7 @@ class Assistant:
         """Answer ``question`` from recitations; ``begun`` (monotonic seconds) is when the question came."""
         singles = self.singles(awake)
         passages = [Passage(run.text, run.first, run.score, self.fits_of(run, awake.fits)) for run in awake.runs]
-        readings = read_answers(self.models.core, question, passages, [passage for passage, _, _ in singles])
+        readings = read_answers(self.models.reader, question, passages, [passage for passage, _, _ in singles])
         said = [self.locate(reading, awake, singles) for reading in wanted(question, readings)]
         signs = self.signs(readings, awake, *said[0]) if said else None
         confidence = confidence_of(signs) if signs else 0.0
@@ -211,7 +211,7 @@ class Assistant:
         with suppress(TitansError, sqlite3.Error), Store.open(self.home, patience=0) as store:
             store.count_answer(paths)
 
-    def signs(self, readings: Sequence[Reading], awake: "Awake", run: Recitation, reading: Reading) -> Signs:
+    def signs(self, readings: Sequence[Reading], awake: "Awake", run: Recitation, reading: Reading) -> CalibrationFeatures:
         """What tells how sure the best answer is; ``reading`` is it, located in ``run``."""
         best = max(1e-9, min(1 - 1e-9, reading.confidence))
         others = max((other.confidence for other in readings[1:]), default=0.0)
@@ -222,7 +222,7 @@ class Assistant:
         ]
         here = next(fit for end, fit in fits if reading.end <= end) if reading.kind is None else max(fit for _, fit in fits)
         lead = math.log(best / max(1e-9, others))
-        return Signs(math.log(best / (1 - best)), reading.score, lead, float(awake.fits.max()), here)
+        return CalibrationFeatures(math.log(best / (1 - best)), reading.score, lead, float(awake.fits.max()), here)
 
     def locate(
         self, reading: Reading, awake: "Awake", singles: Sequence[tuple[Passage, Recitation, Sentence]]
@@ -261,7 +261,7 @@ class Awake:
 
     runs: list[Recitation]  # recitations around the sentences that fit, best first, without copies
     recitations: list[Recitation]  # all, in the order of the stream
-    woken: list[Woken]  # sentences that fit, best first, and then those that these brought to mind
+    woken: list[Hit]  # sentences that fit, best first, and then those that these brought to mind
     associated: frozenset[int]  # sentences that others brought to mind
     fits: np.ndarray  # how well each sentence in memory fits, float32 [s]
 
