@@ -25,7 +25,7 @@ from common import memorize, report
 
 from ingest import Document, Page, Source, read_document
 from ingest.sentences import sentence_spans
-from model.memorizer.quantization import dequantise, unpack
+from model.memorizer.quantization import dequantize, unpack
 from titans_cli.models import Models
 from titans_cli.services.ingest.encode import Unheard
 from titans_cli.services.novelty.align import items_of
@@ -149,7 +149,7 @@ def with_memory(spectator: Spectator, text: str, memory: int, sentence: int) -> 
     config = network.config.memory
     table = torch.zeros(1, config.rows, config.value)
     packed = stored.weights[0]
-    table[0, : len(packed)] = dequantise(unpack(packed, config.bits)[None], stored.scales[:1], config.bits)[0]
+    table[0, : len(packed)] = dequantize(unpack(packed, config.bits)[None], stored.scales[:1], config.bits)[0]
     reads = network.memory.read(network.keys(lesson.features, torch.tensor([len(packed)])), table)
     by_class = network.by_class(lesson.places)
     recited_logits = network.recited(lesson, reads, by_class, network.corrections())

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import tiktoken
 
-from model import Core, Memorizer, choose_device, load_core, load_memorizer, load_tokenizer, weight_files
-from model.config import CoreConfig, MemorizerConfig
-from model.memorizer.tokenizer import RANKS
+from model import Encoder, Memorizer, Reader, choose_device, load_encoder, load_memorizer, load_tokenizer, weight_files
+from model.config import EncoderConfig, MemorizerConfig
 from model.recall.word_filter import LANES
-from model.weights_file import WEIGHTS, load_config
+from model.weights_file import RANKS, WEIGHTS, load_config
 from titans_cli.store.files import sha256_of_file
 from titans_cli.store.shards import ShardShape
 
@@ -29,8 +28,12 @@ class Models:
         return load_memorizer(self.device, self.folder)
 
     @cached_property
-    def core(self) -> Core:
-        return load_core(self.device, self.folder)
+    def encoder(self) -> Encoder:
+        return load_encoder(self.device, self.folder)
+
+    @cached_property
+    def reader(self) -> Reader:
+        return Reader(self.encoder)
 
     @cached_property
     def tokenizer(self) -> tiktoken.Encoding:
@@ -38,7 +41,7 @@ class Models:
 
     def load(self) -> None:
         """Load now what would be loaded when first needed."""
-        _ = self.memorizer, self.core, self.tokenizer
+        _ = self.memorizer, self.encoder, self.reader, self.tokenizer
 
     @cached_property
     def fingerprint(self) -> str:
@@ -60,6 +63,6 @@ class Models:
             most_rows=memory.rows,
             rows_step=memory.rows_step,
             segment=memorizer.segment,
-            gist=CoreConfig(**load_config(self.folder / "core.safetensors")).gist,
+            gist=EncoderConfig.from_dict(load_config(self.folder / "core.safetensors")).vector,
             lanes=LANES,
         )

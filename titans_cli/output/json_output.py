@@ -65,7 +65,7 @@ def of_answer(answer: Answer, why: bool = False) -> Facts:
     facts = {name: getattr(answer, name) for name in ("question", "answer", "refused", "confidence")}
     facts |= {"evidence": [of_evidence(evidence) for evidence in answer.evidence], "elapsed_ms": answer.elapsed_ms}
     if why:
-        facts |= {"woken": [asdict(sentence) for sentence in answer.retrieved], "signs": answer.signs and asdict(answer.signs)}
+        facts |= {"woken": [asdict(sentence) for sentence in answer.retrieved], "signs": answer.features and asdict(answer.features)}
     return facts
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from model import Themes, cluster
+from model import Clusters, cluster
 from model.recall.word_filter import content_words
 from titans_cli.models import Models
 from titans_cli.services.ingest.encode import parallel
@@ -95,13 +95,13 @@ def suggested(sentences: int) -> int:
 class Describer:
     """Finds words for themes; recites each memory once."""
 
-    def __init__(self, models: Models, index: MemoryIndex, themes: Themes):
+    def __init__(self, models: Models, index: MemoryIndex, themes: Clusters):
         self.models, self.index, self.themes = models, index, themes
         self.said: dict[int, Said] = {}  # by the sentence's number
 
     def describe(self) -> tuple[Theme, ...]:
         members = [np.flatnonzero(self.themes.labels == theme) for theme in range(len(self.themes.sizes))]
-        nearest = [which[np.argsort(-self.themes.nearness[which], kind="stable")] for which in members]
+        nearest = [which[np.argsort(-self.themes.similarity[which], kind="stable")] for which in members]
         central = [self.distinct(which[: 4 * CENTRAL])[:CENTRAL] for which in nearest]
         spread = [which[np.unique(np.linspace(0, len(which) // 2, SAMPLE).astype(int).clip(max=len(which) - 1))] for which in nearest]
         wanted = np.concatenate([np.array([*which, *sample], np.int64) for which, sample in zip(central, spread, strict=True)])
@@ -136,7 +136,7 @@ class Describer:
 
         def order(number: int) -> tuple[int, bool, float]:
             text = self.said[number].text
-            return -fullness(text), words.isdisjoint(re.findall(r"\w+", text)), -float(self.themes.nearness[number])
+            return -fullness(text), words.isdisjoint(re.findall(r"\w+", text)), -float(self.themes.similarity[number])
 
         for number in sorted((n for n in self.said if self.themes.labels[n] == theme), key=order):
             said = self.said[number]

@@ -12,7 +12,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from model import Gists
+from model import SentenceVectors
 from titans_cli.errors import DamagedError, TitansError
 from titans_cli.store.files import make_folder, naming, part_of, remove_folder, shard_path, sync_folder
 from titans_cli.store.shards import read_shard
@@ -44,7 +44,7 @@ class MemoryIndex:
         self.home = home
         self.documents = documents
         arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in ARRAYS}
-        self.gists = Gists(arrays["vectors"], arrays["scales"], arrays["words"])
+        self.gists = SentenceVectors(arrays["vectors"], arrays["scales"], arrays["words"])
         self.owners = arrays["owners"]
         self.starts = np.asarray(arrays["starts"])  # first memory of each document, and one past the last of all
 

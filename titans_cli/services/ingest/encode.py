@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from ingest import Document, Segment, SourceError, segments
-from model import MemorizeError, memorize, sentence_gists, sentence_texts
+from model import MemorizeError, encode_sentences, memorize, sentence_texts
 from titans_cli.models import Models
 from titans_cli.store import NewDocument, Shard, pack_shard
 
@@ -149,7 +149,7 @@ def write_group(models: Models, job: Job) -> tuple[Document | SourceError, Group
     for memory, page in zip(memories, pages, strict=True):
         texts += sentence_texts(models.tokenizer, memory.tokens, memory.sentences)
         text_pages += [page] * len(memory.sentences)
-    gists = sentence_gists(models.core, texts, text_pages)
+    gists = encode_sentences(models.encoder, texts, text_pages)
     shard = Shard(
         weights=torch.cat([m.weights for m in memories]),
         rows=torch.tensor([len(m.weights) for m in memories], dtype=torch.uint8),

@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 
 from ingest import Document, Extractor, Options, Segment, SourceError, find_sources, segments
-from model import Gists, Near, nearest, sentence_gists, token_nats
+from model import Neighbor, SentenceVectors, encode_sentences, nearest_sentences, token_nats
 from titans_cli.errors import TitansError, UsageError
 from titans_cli.models import Models
 from titans_cli.services.ingest.encode import Progress, in_order, parallel
@@ -96,7 +96,7 @@ class Spectator:
         """How surprising ``document`` is; ``begun`` (monotonic seconds) is when its reading began."""
         with parallel(self.models.device) as threads:
             lines, gists = self.read(document, progress, threads)
-            near = nearest(gists, [line.items.text for line in lines], self.index.gists)
+            near = nearest_sentences(gists, [line.items.text for line in lines], self.index.gists)
             woken = self.wake(lines, near, threads)
         sentences, before = [], None
         owners: Counter[str] = Counter()
@@ -115,7 +115,7 @@ class Spectator:
             elapsed_ms=int((time.monotonic() - begun) * 1000),
         )
 
-    def read(self, document: Document, progress: Progress, threads: int) -> tuple[list[Line], Gists]:
+    def read(self, document: Document, progress: Progress, threads: int) -> tuple[list[Line], SentenceVectors]:
         """The document's sentences and their gists, made as when it is memorized."""
         stream = segments(document, self.models.tokenizer.encode_ordinary, self.models.memorizer.config.segment)
         groups = iter(lambda: list(islice(stream, GROUP)), [])
@@ -126,9 +126,9 @@ class Spectator:
             gists.append(gist)
             read += sum(len(line.items.text) for line in made)
             progress.page(made[-1].page, tokens, read / characters)
-        return lines, Gists.join(gists)
+        return lines, SentenceVectors.join(gists)
 
-    def read_group(self, group: Sequence[Segment]) -> tuple[list[Line], Gists, int]:
+    def read_group(self, group: Sequence[Segment]) -> tuple[list[Line], SentenceVectors, int]:
         """Sentences of consecutive segments, their gists, and the number of their tokens."""
         nats = token_nats(self.models.memorizer, [[t for sentence in s.sentences for t in sentence] for s in group])
         lines = []
@@ -136,10 +136,10 @@ class Spectator:
             cost = iter(costs)
             for sentence in segment.sentences:
                 lines.append(line_of(self.models.tokenizer, sentence, segment.page, list(islice(cost, len(sentence)))))
-        gists = sentence_gists(self.models.core, [line.items.text for line in lines], [line.page or 0 for line in lines])
+        gists = encode_sentences(self.models.encoder, [line.items.text for line in lines], [line.page or 0 for line in lines])
         return lines, gists, sum(map(len, nats))
 
-    def wake(self, lines: Sequence[Line], near: Sequence[Sequence[Near]], threads: int) -> list[list[int]]:
+    def wake(self, lines: Sequence[Line], near: Sequence[Sequence[Neighbor]], threads: int) -> list[list[int]]:
         """The memories to be laid beside each sentence, all recited: first the best of each, then more where that does not hold it."""
         woken: list[list[int]] = [[int(self.index.owners[n.sentence]) for n in fits[:1]] for fits in near]
         self.recite({memory for memories in woken for memory in memories}, threads)
@@ -189,7 +189,9 @@ class Spectator:
             self.recited[recited.memory] = recited
             self.items[recited.memory] = items_of(recited.text)
 
-    def judge(self, line: Line, fits: Sequence[Near], memories: Sequence[int], before: int | None) -> tuple[SurprisingSentence, int | None]:
+    def judge(
+        self, line: Line, fits: Sequence[Neighbor], memories: Sequence[int], before: int | None
+    ) -> tuple[SurprisingSentence, int | None]:
         """What there is to tell of a sentence, and the memory that it is known from; ``before`` is that of the sentence before it."""
         expected = () if before is None else (before, before + 1)
         laid = self.lay(line, [*memories, *(m for m in expected if m in self.recited and m not in memories)])

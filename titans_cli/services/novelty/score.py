@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import tiktoken
 
-from model.recall.neighbors import Near
+from model.recall.neighbors import Neighbor
 from titans_cli.services.novelty.align import Alignment, Items, align, items_of
 
 __all__ = ["KINDS", "Known", "Laid", "Line", "Missing", "SurprisingSentence", "best_of", "judge", "line_of"]
@@ -89,7 +89,7 @@ class Laid:
     alignment: Alignment
 
 
-def judge(line: Line, laid: Sequence[Laid], best: Laid | None, alike: Near | None) -> SurprisingSentence:
+def judge(line: Line, laid: Sequence[Laid], best: Laid | None, alike: Neighbor | None) -> SurprisingSentence:
     """What there is to tell of a sentence; ``best`` of what is ``laid`` beside it explains most, ``alike`` means most nearly the same."""
     whole = best is not None and best.alignment.whole
     known = set(best.alignment.known) if best else set()
