@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from titans_cli.errors import LockedError, TitansError, UsageError
-from titans_cli.store import ShardShape, Snapshot, Store, StoredDocument, export_snapshot, import_archives, is_automatic, open_archives
+from titans_cli.store import ShardShape, Snapshot, Store, StoredDocument, export_snapshot, import_exports, is_automatic, open_exports
 
 __all__ = [
     "Difference",
@@ -130,11 +130,11 @@ def export_to(home: Path, target: Path, name: str | None = None) -> tuple[Snapsh
 
 def import_from(home: Path, sources: Sequence[Path], shape: ShardShape, max_size: int) -> Snapshot:
     """Verify exports, and add what they hold to the store at ``home``, which is made if need be; a refused one leaves no trace."""
-    with open_archives(sources, shape, max_size) as archives:
+    with open_exports(sources, shape, max_size) as exports:
         fresh = not (home / "titans.db").exists()
         try:
             with Store.open(home, create=True) as store, store.locked():
-                return import_archives(store, archives, shape.fingerprint)
+                return import_exports(store, exports, shape.fingerprint)
         except LockedError:  # whoever holds it may just have made it
             raise
         except BaseException:

@@ -133,7 +133,7 @@ def prepare(db: Database) -> None:
     """Make the tables where they are not. Raises TooNewError."""
     version = db.execute("pragma user_version").fetchone()[0]
     if version > FORMAT:
-        raise TooNewError("This history was written by a newer titans. Upgrade: pip install --upgrade titans")
+        raise TooNewError("This history was written by a newer titans. Upgrade: pip install --upgrade titans-cli")
     if version == FORMAT:
         return
     with db.atomic():
