@@ -24,8 +24,8 @@ import torch
 from common import report
 
 from model.config import MemorizerConfig, MemoryConfig
-from model.memorizer import Memorizer, load_memorizer
-from model.rounding import dequantise, quantise
+from model.memorizer.network import Memorizer, load_memorizer
+from model.memorizer.quantization import dequantise, quantise
 from model.training.memorizer import Batches, losses, token_streams
 
 TITANS = MemorizerConfig(memory=MemoryConfig(key=96, value=48, rule="titans"))

@@ -27,7 +27,7 @@ from common import RESULTS, memorize, parse_length, report
 
 from ingest.sentences import sentence_spans
 from model import Gists, Passage, encode_question, load_tokenizer, read_answers, sentence_gists
-from model.recall import similarities
+from model.recall.search import similarities
 from model.training.corpus import load_texts
 from model.training.scoring import best, exact_match, f1
 from titans_cli.models import Models

@@ -25,7 +25,7 @@ from common import memorize, report
 
 from ingest import Document, Page, Source, read_document
 from ingest.sentences import sentence_spans
-from model.rounding import dequantise, unpack
+from model.memorizer.quantization import dequantise, unpack
 from titans_cli.models import Models
 from titans_cli.services.ingest.encode import Unheard
 from titans_cli.services.novelty.align import items_of

@@ -1,17 +1,17 @@
 """The networks: tensors only. No files but ``weights/``, no SQL, no printing."""
 
-from model.confidence import Signs, confidence_of
-from model.core import NO, YES, Core, load_core
 from model.errors import MemorizeError, ModelError, WeightsError
-from model.memorizer import Memorizer, load_memorizer
-from model.reading import Passage, Reading, read_answers
-from model.recall import Gists, Question, Woken, associate, encode_question, fit, select, sentence_gists
+from model.memorizer.memories import Memory, checksum, memorize, recite, sentence_texts
+from model.memorizer.network import Memorizer, load_memorizer
+from model.memorizer.tokenizer import load_tokenizer
+from model.reader.calibration import Signs, confidence_of
+from model.reader.reading import Passage, Reading, read_answers
+from model.recall.clusters import Themes, cluster
+from model.recall.encoder import NO, YES, Core, load_core
+from model.recall.neighbors import Near, nearest, token_nats
+from model.recall.search import Gists, Question, Woken, associate, encode_question, fit, select, sentence_gists
 from model.runtime import choose_device
-from model.surprise import Near, nearest, token_nats
-from model.themes import Themes, cluster
-from model.tokenizer import load_tokenizer
 from model.weights_file import weight_files
-from model.writing import Memory, checksum, memorize, recite, sentence_texts
 
 __all__ = [
     "NO",

@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 
 from model.errors import ModelError
-from model.rounding import STEPS
+from model.memorizer.quantization import STEPS
 
 __all__ = ["JOININGS", "RULES", "BlockConfig", "CoreConfig", "MemorizerConfig", "MemoryConfig", "RuleConfig"]
 

@@ -8,8 +8,8 @@ import tiktoken
 
 from model import Core, Memorizer, choose_device, load_core, load_memorizer, load_tokenizer, weight_files
 from model.config import CoreConfig, MemorizerConfig
-from model.signature import LANES
-from model.tokenizer import RANKS
+from model.memorizer.tokenizer import RANKS
+from model.recall.word_filter import LANES
 from model.weights_file import WEIGHTS, load_config
 from titans_cli.store.files import sha256_of_file
 from titans_cli.store.shards import ShardShape

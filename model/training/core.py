@@ -34,8 +34,8 @@ from torch.nn import functional as F
 
 from ingest.sentences import sentence_spans
 from model.config import CoreConfig
-from model.core import NO, NOTHING, PAD, SEPARATOR, START, YES, Core, stack, wordpieces
-from model.reading import LONGEST_ANSWER, LONGEST_SENTENCE, SENTENCES_WINDOW, WINDOW, pack
+from model.reader.reading import LONGEST_ANSWER, LONGEST_SENTENCE, SENTENCES_WINDOW, WINDOW, pack
+from model.recall.encoder import NO, NOTHING, PAD, SEPARATOR, START, YES, Core, stack, wordpieces
 from model.training.checkpoint import export, resume, save
 from model.training.corpus import PROSE, load_texts
 from model.training.invented import NAMES, PLACES, THINGS, Story, babi_stories, break_text, identifiers, invent_story, numbers

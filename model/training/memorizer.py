@@ -26,12 +26,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from model.classes import bisect
 from model.config import MemorizerConfig
-from model.memorizer import Memorizer
-from model.rounding import dequantise, quantise
+from model.memorizer.class_softmax import bisect
+from model.memorizer.network import Memorizer
+from model.memorizer.quantization import dequantise, quantise
+from model.memorizer.tokenizer import load_tokenizer
 from model.runtime import reduced_precision
-from model.tokenizer import load_tokenizer
 from model.training.checkpoint import resume, save
 from model.training.corpus import PROSE, load_texts, number_table
 from model.weights_file import load_weights, save_weights

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from model.core import Core
+from model.recall.encoder import Core
 from model.training.invented import GAVE, LEFT, TOOK, WENT
 
 __all__ = ["RELATIONS", "Link", "TokenLink", "Tracker", "track"]

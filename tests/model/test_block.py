@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from model.block import TitansBlock
 from model.config import JOININGS, RULES, BlockConfig, RuleConfig
 from model.errors import ModelError
-from model.layer import NeuralMemory
-from model.memory import read
+from model.titans.block import TitansBlock
+from model.titans.layer import NeuralMemory
+from model.titans.rules import read
 
 WIDTH, WINDOW, CHUNK = 16, 6, 4
 

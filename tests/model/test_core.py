@@ -5,9 +5,9 @@ import torch
 
 from model import Passage, Reading, load_core, read_answers, sentence_gists
 from model.config import CoreConfig
-from model.core import NO, PAD, SEPARATOR, START, Core, attention, stack, wordpieces
 from model.errors import WeightsError
-from model.reading import arrange, gather, pieces, whole_words
+from model.reader.reading import arrange, gather, pieces, whole_words
+from model.recall.encoder import NO, PAD, SEPARATOR, START, Core, attention, stack, wordpieces
 from model.weights_file import load_network
 
 

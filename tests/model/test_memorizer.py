@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from model import MemorizeError, Memorizer, checksum, load_memorizer, load_tokenizer, memorize, recite
-from model.classes import ByClass, bisect
 from model.config import JOININGS, MemorizerConfig, MemoryConfig
 from model.errors import ModelError
-from model.memorizer import lead
-from model.rounding import dequantise
-from model.writing import split
+from model.memorizer.class_softmax import ByClass, bisect
+from model.memorizer.memories import split
+from model.memorizer.network import lead
+from model.memorizer.quantization import dequantise
 
 SAMPLE = Path(__file__).parents[2] / "titans_cli" / "samples" / "gettysburg-address.txt"
 

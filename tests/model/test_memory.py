@@ -8,8 +8,8 @@ from torch.nn import functional as F
 
 from model.config import RuleConfig
 from model.errors import ModelError
-from model.memory import Gates, MemoryState, Stream, bounded_gates, empty_state, fold_heads, learn, resume, unfold_heads
-from model.reference import learn_loop
+from model.titans.reference import learn_loop
+from model.titans.rules import Gates, MemoryState, Stream, bounded_gates, empty_state, fold_heads, learn, resume, unfold_heads
 
 KEY, VALUE, CHUNK = 12, 5, 8
 LENGTHS = {"one": 1, "chunk-1": CHUNK - 1, "chunk": CHUNK, "chunk+1": CHUNK + 1, "many": 3 * CHUNK + 3}

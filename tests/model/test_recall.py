@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from model import associate, encode_question, fit, load_core, select, sentence_gists
-from model.recall import Gists, Question
-from model.signature import contains, content_words, signatures
+from model.recall.search import Gists, Question
+from model.recall.word_filter import contains, content_words, signatures
 
 SENTENCES = [
     "Uranium is a weakly radioactive metal.",

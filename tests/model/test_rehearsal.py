@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from model.reference import rehearse_loop
-from model.rehearsal import fixed_point, rehearse
+from model.memorizer.ridge import fixed_point, rehearse
+from model.titans.reference import rehearse_loop
 
 KEY, VALUE = 12, 5
 

@@ -5,8 +5,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.rehearsal import fixed_point, normal_matrix
-from model.rounding import STEPS, dequantise, pack, quantise, quantise_compensated, unpack
+from model.memorizer.quantization import STEPS, dequantise, pack, quantise, quantise_compensated, unpack
+from model.memorizer.ridge import fixed_point, normal_matrix
 
 
 @settings(max_examples=25, deadline=None)

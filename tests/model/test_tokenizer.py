@@ -1,7 +1,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.tokenizer import VOCABULARY, load_tokenizer
+from model.memorizer.tokenizer import VOCABULARY, load_tokenizer
 
 
 @settings(max_examples=300, deadline=None)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from model.config import CoreConfig
-from model.core import Core
+from model.recall.encoder import Core
 from model.training.core import make_window, reading_loss, story_group, tokens
 from model.training.invented import Story
 from model.training.tracking import BEFORE, CARRIED, HOLDER, PLACE, RELATIONS, SUPPORT, THINGS_PLACE, Tracker, track

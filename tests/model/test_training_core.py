@@ -8,8 +8,8 @@ import torch
 from safetensors.torch import load_file
 
 from model.config import CoreConfig
-from model.core import NOTHING, YES, Core
-from model.reading import LONGEST_ANSWER, SENTENCES_WINDOW, WINDOW
+from model.reader.reading import LONGEST_ANSWER, SENTENCES_WINDOW, WINDOW
+from model.recall.encoder import NOTHING, YES, Core
 from model.training.checkpoint import export
 from model.training.core import (
     ABSURD,

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from model import Themes, cluster
-from model.signature import content_words
+from model.recall.word_filter import content_words
 from titans_cli.models import Models
 from titans_cli.services.ingest.encode import parallel
 from titans_cli.services.recitation import recite_many

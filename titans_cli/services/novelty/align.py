@@ -8,7 +8,7 @@ from difflib import SequenceMatcher
 from functools import cached_property
 from itertools import pairwise
 
-from model.signature import FUNCTION_WORDS
+from model.recall.word_filter import FUNCTION_WORDS
 
 __all__ = ["Alignment", "Items", "align", "items_of", "runs_over"]
 

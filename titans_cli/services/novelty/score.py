@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import tiktoken
 
-from model.surprise import Near
+from model.recall.neighbors import Near
 from titans_cli.services.novelty.align import Alignment, Items, align, items_of
 
 __all__ = ["KINDS", "Known", "Laid", "Line", "Missing", "SurprisingSentence", "best_of", "judge", "line_of"]

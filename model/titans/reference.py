@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from model.config import RuleConfig
-from model.memory import Gates, MemoryState, read
+from model.titans.rules import Gates, MemoryState, read
 
 __all__ = ["learn_loop", "rehearse_loop"]
 

@@ -10,7 +10,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from model.core import NO, NOTHING, PAD, SEPARATOR, START, YES, Core, stack, wordpieces
+from model.recall.encoder import NO, NOTHING, PAD, SEPARATOR, START, YES, Core, stack, wordpieces
 from model.runtime import reduced_precision
 
 __all__ = ["Passage", "Reading", "read_answers"]

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from model.recall import SLAB, Gists
-from model.signature import BITS
+from model.recall.search import SLAB, Gists
+from model.recall.word_filter import BITS
 
 __all__ = ["Themes", "cluster"]
 

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from model.config import BlockConfig
-from model.layer import LayerState, NeuralMemory
+from model.titans.layer import LayerState, NeuralMemory
 
 __all__ = ["BlockState", "TitansBlock"]
 

@@ -23,8 +23,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from model.config import MemoryConfig
-from model.memory import Gates, empty_state, learn, network
-from model.rehearsal import fixed_point, normal_matrix, rehearsal_map
+from model.memorizer.ridge import fixed_point, normal_matrix, rehearsal_map
+from model.titans.rules import Gates, empty_state, learn, network
 
 __all__ = ["AssociativeMemory", "Writer"]
 

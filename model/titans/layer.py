@@ -16,7 +16,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from model.config import BlockConfig
-from model.memory import Gates, Stream, bounded_gates, empty_state, fold_heads, learn, read, resume, unfold_heads
+from model.titans.rules import Gates, Stream, bounded_gates, empty_state, fold_heads, learn, read, resume, unfold_heads
 
 __all__ = ["LayerState", "NeuralMemory"]
 

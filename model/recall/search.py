@@ -16,9 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from model.core import PAD, SEPARATOR, START, Core, stack, wordpieces
+from model.recall.encoder import PAD, SEPARATOR, START, Core, stack, wordpieces
+from model.recall.word_filter import contains, content_words, signatures
 from model.runtime import reduced_precision
-from model.signature import contains, content_words, signatures
 
 __all__ = ["Gists", "Question", "Woken", "associate", "encode_question", "fit", "select", "sentence_gists"]
 

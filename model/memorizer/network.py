@@ -31,10 +31,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from model.associative import AssociativeMemory
-from model.classes import ByClass
 from model.config import MemorizerConfig
-from model.rounding import dequantise, quantise, quantise_compensated
+from model.memorizer.associative import AssociativeMemory
+from model.memorizer.class_softmax import ByClass
+from model.memorizer.quantization import dequantise, quantise, quantise_compensated
 from model.weights_file import WEIGHTS, load_network
 
 __all__ = ["Lesson", "Memorizer", "Written", "load_memorizer"]

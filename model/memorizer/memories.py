@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from model.errors import MemorizeError
-from model.memorizer import Memorizer
-from model.rounding import dequantise, pack, unpack
+from model.memorizer.network import Memorizer
+from model.memorizer.quantization import dequantise, pack, unpack
 
 __all__ = ["Memory", "checksum", "memorize", "recite", "sentence_texts"]
 

@@ -16,9 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from model.memorizer import Memorizer
-from model.recall import LEXICAL, Gists
-from model.signature import contains, content_words
+from model.memorizer.network import Memorizer
+from model.recall.search import LEXICAL, Gists
+from model.recall.word_filter import contains, content_words
 
 __all__ = ["Near", "nearest", "token_nats"]
 
