@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass, fields
 import numpy as np
 
 from titans_cli.store import NewDocument, Shard, ShardShape, Snapshot, Store, digest_of, keep_shard, pack_shard, shard_path
-from titans_cli.store.export_file import encode_manifest, place_of
 from titans_cli.store.container import SEAL, Writer
+from titans_cli.store.export_file import encode_manifest, place_of
 
 __all__ = ["SHAPE", "Export", "add_documents", "container", "make_shard", "read_export", "seal"]
 

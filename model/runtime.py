@@ -5,17 +5,32 @@ from functools import lru_cache
 
 import torch
 
+from model.errors import ModelError
+
 __all__ = ["bfloat16_is_faster", "choose_device", "reduced_precision"]
 
 
-@lru_cache(maxsize=1)
-def choose_device() -> torch.device:
-    """CUDA when there is one, else Apple's MPS, else the CPU."""
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    if torch.backends.mps.is_available():
-        return torch.device("mps")
-    return torch.device("cpu")
+@lru_cache(maxsize=8)
+def choose_device(name: str | None = None) -> torch.device:
+    """The device called ``name``, as "cpu", "cuda", "cuda:1" or "mps"; without a name CUDA when there is one, else MPS, else the CPU.
+
+    Raises ModelError when there is no such device.
+    """
+    if name is None:
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = None
+    if device is None or device.type not in ("cpu", "cuda", "mps"):
+        raise ModelError(f"Unknown device {name!r}. Use cpu, cuda, cuda:N or mps.")
+    count = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}[device.type]
+    if (device.index or 0) >= count:
+        there = ["cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count())), *(["mps"] if torch.backends.mps.is_available() else [])]
+        raise ModelError(f"The device {name!r} is not available here. Use {' or '.join(there)}.")
+    return device
 
 
 @lru_cache(maxsize=4)

@@ -15,12 +15,10 @@ from titans_cli.services.maintenance import check, find_documents, forget, prune
 from titans_cli.services.snapshots import (
     compare_snapshots,
     create_snapshot,
-    export_to,
-    import_from,
     list_snapshots,
-    merge_into,
     restore_snapshot,
 )
+from titans_cli.services.transfer import export_to, import_from, merge_into
 from titans_cli.store import Store, export_file, import_exports, is_automatic, open_exports
 
 LARGEST = 10**9
@@ -234,7 +232,7 @@ def test_a_full_disk_leaves_nothing(tmp_path, export, monkeypatch):
             raise OSError(28, "No space left on device")
         write(path, data)
 
-    monkeypatch.setattr(archive, "write_atomically", full)
+    monkeypatch.setattr(export_file, "write_atomically", full)
     with pytest.raises(TitansError, match="No space left"):
         take(home, export)
     assert files(home) == before

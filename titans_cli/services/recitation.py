@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate
 
+import torch
 from tiktoken import Encoding
 
-from model import Memorizer, checksum, recite, sentence_texts
+from model import Gists, Memorizer, checksum, recite, sentence_texts
 from titans_cli.models import Models
-from titans_cli.services.ingest.encode import in_order
+from titans_cli.services.threads import in_order
 from titans_cli.store import MemoryIndex
 
-__all__ = ["Recited", "recite_many"]
+__all__ = ["Recited", "gists_of", "recite_many"]
 
 BATCH = 64
 """Memories recited at once."""
@@ -30,6 +31,11 @@ class Recited:
     verbatim: bool  # the checksum is that of the text which was memorized
 
 
+def gists_of(index: MemoryIndex) -> Gists:
+    """The sentence vectors and word filters of an index, as the model takes them; memory-mapped."""
+    return Gists(index.vectors, index.scales, index.words)
+
+
 def recite_many(models: Models, index: MemoryIndex, memories: Iterable[int], threads: int = 1) -> Iterator[Recited]:
     """Recite ``memories`` in their order, in ``threads`` batches at once (see ``memorize.parallel``). Raises DamagedError."""
     todo = sorted(memories)
@@ -41,7 +47,12 @@ def recite_many(models: Models, index: MemoryIndex, memories: Iterable[int], thr
 
 def recite_batch(memorizer: Memorizer, tokenizer: Encoding, index: MemoryIndex, memories: Sequence[int]) -> list[Recited]:
     stored = index.wake(memories)
-    rows = recite(memorizer, stored.weights, stored.scales, [sum(sizes) for sizes in stored.sentences])
+    rows = recite(
+        memorizer,
+        [torch.from_numpy(w) for w in stored.weights],
+        torch.from_numpy(stored.scales),
+        [sum(sizes) for sizes in stored.sentences],
+    )
     recited = []
     for memory, row, sizes, page, digest in zip(memories, rows, stored.sentences, stored.pages, stored.checksums, strict=True):
         texts = sentence_texts(tokenizer, row, sizes)

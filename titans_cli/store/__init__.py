@@ -2,7 +2,6 @@
 
 from titans_cli.store.export_file import ExportFile, export_snapshot, import_exports, open_exports
 from titans_cli.store.files import shard_path
-from titans_cli.store.garbage import collect, delete_snapshot, forget, orphans
 from titans_cli.store.history import History, Turn
 from titans_cli.store.index import MemoryIndex, StoredMemories, open_index
 from titans_cli.store.migrations import now
@@ -25,18 +24,14 @@ __all__ = [
     "StoredDocument",
     "StoredMemories",
     "Turn",
-    "collect",
-    "delete_snapshot",
     "digest_of",
     "export_snapshot",
-    "forget",
     "import_exports",
     "is_automatic",
     "keep_shard",
     "now",
     "open_exports",
     "open_index",
-    "orphans",
     "pack_shard",
     "read_shard",
     "shard_path",

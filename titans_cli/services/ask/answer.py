@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from model import (
     YES,
@@ -32,6 +33,7 @@ from titans_cli.encoding import well_formed
 from titans_cli.errors import TitansError
 from titans_cli.models import Models
 from titans_cli.services.ask.evidence import Context, Evidence, Recitation, Sentence, Waking, evidence_of, joined
+from titans_cli.services.recitation import gists_of
 from titans_cli.store import MemoryIndex, Store, StoredMemories, open_index
 
 __all__ = ["Answer", "Assistant", "answer_text", "with_context"]
@@ -94,7 +96,7 @@ class Assistant:
 
     def awaken(self, question: str, count: int = WAKE, neighbours: int = NEIGHBOURS, associated: int = ASSOCIATED) -> "Awake":
         """``recall``, and what its best sentences bring to mind."""
-        gists, owners = self.index.gists, self.index.owners
+        gists, owners = gists_of(self.index), self.index.owners
         if not len(gists):
             return Awake([], [], [], frozenset(), np.zeros(0, np.float32))
         fits = fit(encode_question(self.models.core, well_formed(question)), gists)
@@ -130,7 +132,12 @@ class Assistant:
         if not chosen:
             return []
         woken = self.index.wake(chosen)
-        rows = recite(self.models.memorizer, woken.weights, woken.scales, [sum(sizes) for sizes in woken.sentences])
+        rows = recite(
+            self.models.memorizer,
+            [torch.from_numpy(w) for w in woken.weights],
+            torch.from_numpy(woken.scales),
+            [sum(sizes) for sizes in woken.sentences],
+        )
         runs: list[list[int]] = []
         for i, memory in enumerate(chosen):
             if i and chosen[i - 1] == memory - 1 and self.same_document(memory - 1, memory):
@@ -209,7 +216,7 @@ class Assistant:
     def count_answer(self, paths: Iterable[str]) -> None:
         """Note that these documents are of use, for when the memory is full; not while another process writes."""
         with suppress(TitansError, sqlite3.Error), Store.open(self.home, patience=0) as store:
-            store.count_answer(paths)
+            store.bookkeeping.count_answer(paths)
 
     def signs(self, readings: Sequence[Reading], awake: "Awake", run: Recitation, reading: Reading) -> Signs:
         """What tells how sure the best answer is; ``reading`` is it, located in ``run``."""

@@ -3,7 +3,6 @@
 Nothing is memorized.
 """
 
-import os
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -11,14 +10,17 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
-from ingest import Document, Extractor, Options, Segment, SourceError, find_sources, segments
+from ingest import Document, Extractor, Options, Segment, SourceError, find_sources
 from model import Gists, Near, nearest, sentence_gists, token_nats
 from titans_cli.errors import TitansError, UsageError
 from titans_cli.models import Models
-from titans_cli.services.ingest.encode import Progress, in_order, parallel
+from titans_cli.services.ingest.encode import segment_groups
+from titans_cli.services.ingest.request import Progress
 from titans_cli.services.novelty.align import Items, align, items_of, runs_over
 from titans_cli.services.novelty.score import Known, Laid, Line, SurprisingSentence, best_of, judge, line_of
-from titans_cli.services.recitation import Recited, recite_many
+from titans_cli.services.recitation import Recited, gists_of, recite_many
+from titans_cli.services.threads import in_order, parallel
+from titans_cli.settings import pdf_passwords
 from titans_cli.store import MemoryIndex, Store, open_index
 
 __all__ = ["Spectator", "Surprise", "read_one", "surprise"]
@@ -29,8 +31,6 @@ LIKELY = 0.62
 """Score that the others than the best need: what is less like a sentence holds no row of its words."""
 BESIDE = 2
 """Memories on either side in which the rest of a sentence is looked for."""
-GROUP = 32
-"""Segments encoded at once, as when they are memorized: the same sentence in the same document has the same gist."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,7 @@ def read_one(path: Path, progress: Progress, models: Models, encoding: str | Non
         raise TitansError(str(problems[0]))
     if len(sources) != 1 or path.is_dir():
         raise UsageError(f"{path} is a folder. Name one file in it: titans surprise FILE")
-    passwords = tuple(filter(None, [os.environ.get("TITANS_PDF_PASSWORD")]))
-    with Extractor(Options(encoding, None, passwords)) as extractor:
+    with Extractor(Options(encoding, None, pdf_passwords())) as extractor:
         extractor.start()
         models.load()
         (outcome,) = extractor.documents(sources)
@@ -97,7 +96,7 @@ class Spectator:
         """How surprising ``document`` is; ``begun`` (monotonic seconds) is when its reading began."""
         with parallel(self.models.device) as threads:
             lines, gists = self.read(document, progress, threads)
-            near = nearest(gists, [line.items.text for line in lines], self.index.gists)
+            near = nearest(gists, [line.items.text for line in lines], gists_of(self.index))
             woken = self.wake(lines, near, threads)
         sentences, before = [], None
         owners: Counter[str] = Counter()
@@ -118,11 +117,9 @@ class Spectator:
 
     def read(self, document: Document, progress: Progress, threads: int) -> tuple[list[Line], Gists]:
         """The document's sentences and their gists, made as when it is memorized."""
-        stream = segments(document, self.models.tokenizer.encode_ordinary, self.models.memorizer.config.segment)
-        groups = iter(lambda: list(islice(stream, GROUP)), [])
         lines, gists = [], []
         characters, read = sum(len(page.text) for page in document.pages), 0
-        for made, gist, tokens in in_order(self.read_group, groups, threads):
+        for made, gist, tokens in in_order(self.read_group, segment_groups(self.models, document), threads):
             lines += made
             gists.append(gist)
             read += sum(len(line.items.text) for line in made)
