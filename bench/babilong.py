@@ -45,16 +45,16 @@ def ask(story: Story, haystack: Haystack, home: Path, models: Models, rng: rando
     ingest(home, models, changed, Silent())
     assistant = Assistant(home, models)
     begun = time.monotonic()
-    awake = assistant.awaken(story.question)
-    answer = assistant.read(story.question, awake, begun)
-    recited = " ".join(run.text for run in awake.recitations)
+    retrieval = assistant.retriever.retrieve(story.question)
+    answer = assistant.read(story.question, retrieval, begun)
+    recited = " ".join(run.text for run in retrieval.recitations)
     found = [fact in recited for fact in story.facts]
     haystack.take_out(changed)
     ingest(home, models, changed, Silent())
     facts = {
         "question": story.question, "right": story.answer, "said": answer.answer, "confidence": answer.confidence,
         "seconds": answer.elapsed_ms / 1000,
-        "facts found": statistics.mean(found), "support found": all(found[i] for i in story.support), "runs": len(awake.recitations),
+        "facts found": statistics.mean(found), "support found": all(found[i] for i in story.support), "runs": len(retrieval.recitations),
     }  # fmt: skip
     return story.answer.lower() in (answer.answer or "").lower().split(), facts
 

@@ -174,9 +174,9 @@ def retrieval(models: Models, search: Search, windows: list[str]) -> Pipeline:
 
 def memory(assistant: Assistant) -> Pipeline:
     def answer(question: str) -> Said:
-        awake = assistant.awaken(question)
-        said = assistant.read(question, awake, time.monotonic())
-        return Said(said.answer, said.confidence, [run.text for run in awake.runs])
+        retrieval = assistant.retriever.retrieve(question)
+        said = assistant.read(question, retrieval, time.monotonic())
+        return Said(said.answer, said.confidence, [run.text for run in retrieval.runs])
 
     return answer
 

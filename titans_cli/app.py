@@ -1,9 +1,6 @@
 """The command line: a table of commands, each loaded when it is used, and the one place that turns errors into exit codes."""
 
 import gc
-import os
-import sys
-import threading
 from collections.abc import Iterator
 from importlib import import_module
 from keyword import iskeyword
@@ -14,7 +11,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from titans_cli.encoding import prepare_output
 from titans_cli.errors import UsageError, translate
-from titans_cli.interruption import noticing_interrupts
+from titans_cli.interruption import leave, noticing_interrupts
 
 __all__ = ["COMMANDS", "app", "main"]
 
@@ -135,8 +132,5 @@ def main() -> None:
     try:
         app()
     except SystemExit as leaving:
-        if any(thread.name == "models" for thread in threading.enumerate()):  # still loading: C++ in a thread that is ended aborts
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None))
+        leave(leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None))
         raise

@@ -13,9 +13,8 @@ from rich.color import ColorSystem
 from ingest import SourceError
 from titans_cli import output
 from titans_cli.output import terminal
-from titans_cli.output.terminal import plain, words
-from titans_cli.services.ask.answer import Answer
-from titans_cli.services.ask.evidence import Context, Evidence, Waking
+from titans_cli.output.sanitize import plain, words
+from titans_cli.services.ask.results import Answer, Context, Evidence, RetrievedSentence
 from titans_cli.services.history import Listed
 from titans_cli.services.ingest.plan import Plan
 from titans_cli.services.ingest.remember import Remembered
@@ -55,7 +54,7 @@ SNAPSHOT = Snapshot(1, ALL, None, "2026-01-01T00:00:00+00:00", "f" * 64, "d" * 6
 FAILURE = Failure(f"/x/{ALL}", ALL, "2026-01-01T00:00:00+00:00", "corrupt")
 ERROR = SourceError(Path(f"/x/{ALL}".replace("\x00", "")), ALL)
 EVIDENCE = Evidence(f"{ALL} seven {ALL}", ALL, 3, False, 0.5, DOCUMENT, ((len(ALL) + 1, len(ALL) + 6),), (0, 0), Context(ALL, ALL, False))
-ANSWER = Answer(ALL, ALL, False, 0.8, (EVIDENCE, replace(EVIDENCE, page=4)), 5, None, (Waking(ALL, ALL, 3, False, 0.7, True, True),))
+ANSWER = Answer(ALL, ALL, 0.8, (EVIDENCE, replace(EVIDENCE, page=4)), 5, None, (RetrievedSentence(ALL, ALL, 3, False, 0.7, True, True),))
 TALLY = Tally(
     new=1, failed=[ERROR], forgotten=[DOCUMENT], gone=[DOCUMENT], without_text=[(ALL, (1,))], unread_pages=[(ALL, ((2, ALL),))],
     encodings=[(ALL, "cp1252")],
@@ -146,7 +145,7 @@ def test_all_that_is_printed_is_tried():
         "json",
         "why",
         "help",
-        "sources",
+        "documents",
         "migrated",
         "merged",
         "written",

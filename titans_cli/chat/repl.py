@@ -7,18 +7,18 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from titans_cli import output
 from titans_cli.chat.background import Background
 from titans_cli.chat.prompt import Prompt, Toolbar
-from titans_cli.errors import TitansError, UsageError, explain
+from titans_cli.errors import TitansError, UsageError, translate
 from titans_cli.interruption import noticing_interrupts
 from titans_cli.services import history
-
-if TYPE_CHECKING:  # loads torch, which is loaded while the user types
-    from titans_cli.services.ask.answer import Answer, Assistant
-    from titans_cli.services.llm.client import Voice
+from titans_cli.services.ask.conversation import Conversation
+from titans_cli.services.llm.client import LlmClient
+from titans_cli.services.llm.write import write_answer
+from titans_cli.services.status import status
+from titans_cli.session import Session
 
 __all__ = ["Repl"]
 
@@ -38,17 +38,16 @@ class Command:
 
 
 class Repl:
-    """Reads lines until /quit or the end of input, which is an EOFError here. ``vi``: with vi's keys; ``voice`` writes
-    the answers, where there is one."""
+    """Reads lines until /quit or the end of input, which is an EOFError here. ``vi``: with vi's keys; the model of ``client``
+    writes the answers, where there is one."""
 
-    def __init__(self, home: Path, vi: bool = False, voice: "Voice | None" = None):
+    def __init__(self, home: Path, vi: bool = False, client: LlmClient | None = None, device: str | None = None):
         self.home = home
-        self.voice = voice
-        self.memory = Background(home, lambda: self.prompt.redraw())
-        self.facts = self.memory.facts()  # as of the last line; the toolbar is drawn at every key
-        self.earlier: list[Answer] = []
-        self.last: Assistant | None = None  # that gave the last answer
-        self.conversation = new_name()
+        self.client = client
+        self.session = Session(home, device)
+        self.background = Background(self.session, lambda: self.prompt.redraw())
+        self.facts = self.background.facts()  # as of the last line; the toolbar is drawn at every key
+        self.conversation = Conversation(self.session, new_name())
         self.commands = {
             "/help": Command("", "what can be typed", self.help),
             "/sources": Command("", "the last answer's evidence, and what stands around it", self.sources),
@@ -77,10 +76,10 @@ class Repl:
     def run(self) -> None:
         """Answer until the user leaves. Raises TitansError when the store cannot be used."""
         self.greet()
-        self.memory.start()
+        self.background.start()
         while True:
             try:
-                self.facts = self.memory.facts()
+                self.facts = self.background.facts()
                 self.respond(self.prompt.read().strip())
             except KeyboardInterrupt:
                 continue
@@ -102,11 +101,9 @@ class Repl:
                 output.print_note("Stopped.")
             except EOFError:
                 raise
-            except TitansError as error:
-                output.print_error(str(error))
             except Exception as error:
-                told = explain(error)
-                if pressed.is_set():
+                told = translate(error)
+                if told is None and pressed.is_set():
                     output.print_note("Stopped.")
                 else:
                     output.print_error(str(told) if told else f"That failed, and should not have ({error!r}). Please report it.")
@@ -135,49 +132,31 @@ class Repl:
     # what is asked
 
     def ask(self, question: str) -> None:
-        from titans_cli.services.ask.follow_up import ask_in_conversation
-
         with output.working("Remembering"):
-            assistant = self.memory.assistant()
-            answer = ask_in_conversation(assistant, question, self.earlier)
+            self.background.wait()
+            asked = self.conversation.ask(question, quotes=self.client is not None)
+        answer = asked.answer
         if answer.question != question:
             output.print_note(f"Understood as: {answer.question}")
-        self.show(assistant, answer)
-        output.print_note("/why shows what it woke.\n" if answer.refused else "")
-        self.earlier.append(answer)
-        self.last = assistant
-        history.keep(self.home, answer, question, self.conversation)
-
-    def show(self, assistant: "Assistant", answer: "Answer") -> None:
-        """Print the answer, or let the language model write one from the evidence."""
-        if self.voice is None:
+        if self.client is None:
             output.print_answer(answer)
-            return
-        from titans_cli.services.llm.quotes import gather_sources
-
-        with output.working("Remembering"):
-            sources = gather_sources(assistant, answer)
-        output.print_written(answer, self.voice, sources)
-
-    def answered(self) -> "tuple[Assistant, Answer]":
-        """The last answer and who gave it. Raises UsageError before the first one."""
-        if self.last is None or not self.earlier:
-            raise UsageError("Nothing was asked yet.")
-        return self.last, self.earlier[-1]
+        else:
+            with output.AnswerStream() as screen:
+                written = write_answer(self.client, answer, asked.quotes, screen)
+            output.print_written(written)
+        output.print_note("/why shows what it woke.\n" if answer.refused else "")
+        self.conversation.shown(asked)
 
     def sources(self, rest: str) -> None:
-        from titans_cli.services.ask.answer import with_context
-
-        assistant, answer = self.answered()
-        if not answer.evidence:
+        if not self.conversation.answered().answer.evidence:
             raise UsageError("The last question was not answered: /why shows what it woke.")
-        output.print_evidence(with_context(assistant, answer, int(rest) if rest.isdigit() else AROUND).evidence)
+        output.print_evidence(self.conversation.with_context(int(rest) if rest.isdigit() else AROUND).evidence)
 
     def why(self, rest: str) -> None:
-        output.print_why(self.answered()[1])
+        output.print_why(self.conversation.answered().answer)
 
     def copy(self, rest: str) -> None:
-        answer = self.answered()[1].answer
+        answer = self.conversation.answered().answer.answer
         if answer is None:
             raise UsageError("The last question was not answered.")
         output.copy_text(answer)
@@ -186,15 +165,14 @@ class Repl:
         from titans_cli.services.recite import recite_on
 
         with output.working("Remembering"):
-            continuation = recite_on(self.memory.assistant(), rest)
+            self.background.wait()
+            continuation = self.session.read(lambda assistant: recite_on(assistant.retriever, rest))
         output.print_continuation(continuation)
 
     # what is memorized
 
     def docs(self, rest: str) -> None:
-        from titans_cli.services.status import status
-
-        output.print_sources(status(self.home), rest)
+        output.print_documents(status(self.home), rest)
 
     def ingest(self, rest: str) -> None:
         from titans_cli.services.ingest.run import Request
@@ -203,16 +181,18 @@ class Repl:
         if not rest:
             raise UsageError("Name the files or folders to memorize: /ingest FOLDER")
         with output.working("Waking up"):
-            models = self.memory.models()
-        with output.IngestBar() as bar:
-            result = run(self.home, models, paths_in(rest), bar, Request())
+            self.background.wait()
+        with self.session.exclusive(), output.IngestBar() as bar:
+            result = run(self.home, self.session.models, paths_in(rest), bar, Request())
         output.print_ingest(result)
 
     def remember(self, rest: str) -> None:
         from titans_cli.services.ingest.remember import remember
 
         with output.working("Memorizing"):
-            result = remember(self.home, self.memory.models(), rest)
+            self.background.wait()
+            with self.session.exclusive():
+                result = remember(self.home, self.session.models, rest)
         output.print_remembered(result)
 
     def forget(self, rest: str) -> None:
@@ -220,50 +200,55 @@ class Repl:
 
         if not rest:
             raise UsageError("Name a document to forget: /forget NAME")
-        output.print_forgotten(forget(self.home, [rest]))
+        with self.session.exclusive():
+            result = forget(self.home, [rest])
+        output.print_forgotten(result)
 
     def snapshot(self, rest: str) -> None:
         from titans_cli.services import snapshots
 
         if rest:
-            output.print_created(snapshots.create_snapshot(self.home, rest))
+            with self.session.exclusive():
+                made = snapshots.create_snapshot(self.home, rest)
+            output.print_created(made)
         else:
             output.print_snapshots(snapshots.list_snapshots(self.home))
 
     def undo(self, rest: str) -> None:
         from titans_cli.services.snapshots import undo
 
-        output.print_undone(*undo(self.home))
+        with self.session.exclusive():
+            restored, before = undo(self.home)
+        output.print_undone(restored, before)
 
     # the conversation
 
     def save(self, rest: str) -> None:
         if not rest:
             raise UsageError("Give the conversation a name, or name a file to write it to: /save trip  or  /save trip.md")
-        if not self.earlier:
+        if not self.conversation.earlier:
             raise UsageError("Nothing was asked yet.")
         path = Path(rest).expanduser()
         if path.suffix.lower() in FILES:
             try:
                 with path.open("x", encoding="utf-8") as file:
-                    file.write(output.transcript(self.earlier))
+                    file.write(output.transcript(self.conversation.earlier))
             except FileExistsError as error:
                 raise UsageError(f"{path} exists already. Choose another name.") from error
             output.say(f"Written to {path}.")
         else:
-            history.rename(self.home, self.conversation, rest)
-            self.conversation = rest
+            self.conversation.rename(rest)
             output.say(f"This conversation is called {rest}. Go on with it later: /load {rest}")
 
     def load(self, rest: str) -> None:
-        self.conversation, self.earlier = history.load(self.home, rest or None)
-        self.last = None
-        for answer in self.earlier[-3:]:
+        self.conversation.load(rest or None)
+        earlier = self.conversation.earlier
+        for answer in earlier[-3:]:
             output.print_turn(answer)
-        output.print_note(f"Going on with {self.conversation}, {output.counted(len(self.earlier), 'question')}.")
+        output.print_note(f"Going on with {self.conversation.name}, {output.counted(len(earlier), 'question')}.")
 
     def new(self, rest: str) -> None:
-        self.conversation, self.earlier, self.last = new_name(), [], None
+        self.conversation.begin(new_name())
         output.print_note("A new conversation.")
 
     def help(self, rest: str) -> None:
@@ -278,7 +263,7 @@ class Repl:
         """What a command may be given. What fails completes nothing."""
         with suppress(TitansError, OSError):
             if command in ("/forget", "/docs"):
-                return self.memory.documents()
+                return self.background.documents()
             if command == "/load":
                 return history.names(self.home)
         return []
@@ -295,7 +280,7 @@ class Repl:
         if facts is None:
             return Toolbar(("nothing memorized",))
         counts = output.counted(facts.documents, "document"), output.counted(facts.tokens, "token")
-        return Toolbar((output.words(facts.name), *counts, self.memory.device, output.words(str(self.home))))
+        return Toolbar((output.words(facts.name), *counts, self.background.device, output.words(str(self.home))))
 
 
 def new_name() -> str:

@@ -3,10 +3,10 @@ from typing import Annotated
 
 import typer
 
-from titans_cli.commands.options import Home, command, need
+from titans_cli.commands.options import Device, Home, command, need
 from titans_cli.errors import UsageError
 from titans_cli.output import print_error, say
-from titans_cli.session import SharedMemory
+from titans_cli.session import Session
 from titans_cli.settings import home_folder, server_token
 
 PORT = 8372
@@ -19,6 +19,7 @@ def serve(
     token_file: Annotated[
         Path | None, typer.Option("--token-file", help="File with a token that each request must bring; $TITANS_TOKEN does the same.")
     ] = None,
+    device: Device = None,
     home: Home = None,
 ) -> None:
     """Let editors and other programs on this machine ask the memory, as they would ask OpenAI's chat API."""
@@ -32,7 +33,7 @@ def serve(
         address = f"http://127.0.0.1:{listening.getsockname()[1]}/v1"
         kept = "with the token" if token else "for every program on this machine"
         say(f"Listening at {address} {kept}; the model is called titans. Ctrl-C ends it.")
-        run(SharedMemory(home_folder(home)), listening, token, print_error)
+        run(Session(home_folder(home), device), listening, token, print_error)
 
 
 def read_token(file: Path | None) -> str | None:

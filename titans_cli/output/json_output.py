@@ -5,19 +5,19 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from titans_cli.output.terminal import plain
+from titans_cli.output.sanitize import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from ingest import SourceError
-    from titans_cli.services.ask.answer import Answer
-    from titans_cli.services.ask.evidence import Evidence
+    from titans_cli.services.ask.results import Answer, Evidence
     from titans_cli.services.history import Listed
     from titans_cli.services.ingest.plan import Plan
     from titans_cli.services.ingest.remember import Remembered
     from titans_cli.services.ingest.run import IngestResult
+    from titans_cli.services.llm.write import Written, WrittenAnswer
     from titans_cli.services.maintenance import Forgotten, Problem, Pruned
     from titans_cli.services.migrate import Migration
     from titans_cli.services.novelty.report import Surprise
@@ -65,8 +65,18 @@ def of_answer(answer: Answer, why: bool = False) -> Facts:
     facts = {name: getattr(answer, name) for name in ("question", "answer", "refused", "confidence")}
     facts |= {"evidence": [of_evidence(evidence) for evidence in answer.evidence], "elapsed_ms": answer.elapsed_ms}
     if why:
-        facts |= {"woken": [asdict(woken) for woken in answer.woken], "signs": answer.signs and asdict(answer.signs)}
+        facts |= {"woken": [asdict(sentence) for sentence in answer.retrieved], "signs": answer.signs and asdict(answer.signs)}
     return facts
+
+
+def of_written(result: WrittenAnswer, why: bool = False) -> Facts:
+    """``written`` is null where a language model wrote nothing."""
+    return {**of_answer(result.answer, why), "written": result.written and of_text(result.written)}
+
+
+def of_text(written: Written) -> Facts:
+    citations = [{"number": q.number, "text": q.text, "document": q.document, "page": q.page} for q in written.citations]
+    return {"text": written.text, "model": written.model, "url": written.url, "citations": citations}
 
 
 def of_continuation(continuation: Continuation) -> Facts:

@@ -1,12 +1,11 @@
 """Where everything goes that is printed: stdout is data, stderr is progress and warnings.
 
-Text from documents, file names, titles, manifests, questions and language models is never markup and never controls the terminal: it
-passes ``plain``, or ``words`` where it must be one line, and then goes to Rich as ``Text``, which knows no markup.
+Text from documents, file names, titles, manifests, questions and language models passes ``sanitize``, and then goes to Rich as ``Text``,
+which knows no markup.
 """
 
 import json
 import os
-import re
 import sys
 from base64 import b64encode
 from collections.abc import Callable, Sequence
@@ -22,7 +21,10 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
+from titans_cli.output.sanitize import plain, words
+
 __all__ = [
+    "NARROW",
     "Mode",
     "bar",
     "contract",
@@ -35,21 +37,22 @@ __all__ = [
     "mode",
     "no_color",
     "out",
-    "plain",
     "print_error",
     "print_json",
     "print_note",
+    "roomy",
     "say",
     "shortened",
     "show",
     "show_table",
     "some",
     "where",
-    "words",
     "working",
 ]
 
 WIDE = 10_000
+NARROW = 60
+"""Columns of a terminal from which tables are shown with all that there is to say."""
 VERSION = 1
 """Of everything that --json prints; see docs/json.md."""
 
@@ -66,28 +69,6 @@ class Mode:
 mode = Mode()
 out = Console(highlight=False, markup=False, emoji=False)
 err = Console(stderr=True, highlight=False, markup=False, emoji=False)
-
-ESCAPES = re.compile(
-    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # CSI
-    r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f]).*?(?:\x1b\\|[\x07\x9c]|$)"  # OSC, DCS, SOS, PM, APC, to their end
-    r"|\x1b[ -/]*[0-~]?",
-    re.DOTALL,
-)
-CONTROLS = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
-)
-
-
-def plain(text: str) -> str:
-    """``text`` without what drives a terminal or hides from the eye: escape sequences with their content, C0 and C1 controls but newline
-    and tab, bidirectional controls, line separators, tag characters and lone surrogates.
-    """
-    return CONTROLS.sub("", ESCAPES.sub("", text))
-
-
-def words(text: str) -> str:
-    """``plain`` text on one line."""
-    return " ".join(plain(text).split())
 
 
 def where(document: str, page: int | None = None) -> str:
@@ -134,6 +115,11 @@ def tell(message: str, style: str = "") -> None:
 def show_table(table: Table) -> None:
     """Print a table as wide as the terminal allows, and as wide as it is where programs may read it."""
     out.print(table, width=None if out.is_terminal else WIDE, crop=out.is_terminal)
+
+
+def roomy(width: int) -> bool:
+    """Whether lines may have ``width`` characters."""
+    return not out.is_terminal or out.width >= width
 
 
 def shortened(text: str, most: int) -> str:

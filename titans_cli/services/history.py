@@ -1,33 +1,23 @@
 """Keep and look through the user's own questions and the answers given."""
 
-import os
 import sqlite3
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from titans_cli.encoding import well_formed
 from titans_cli.errors import NoStoreError, TitansError, UsageError
+from titans_cli.services.ask.results import Answer
+from titans_cli.settings import history_wanted
 from titans_cli.store import History, StoredDocument, Turn, now
 
-if TYPE_CHECKING:  # loads torch
-    from titans_cli.services.ask.answer import Answer
-
-__all__ = ["Listed", "clear", "forget_turns", "keep", "load", "look", "names", "rename", "said", "switch", "wanted"]
-
-OFF = {"0", "off", "no", "false"}
+__all__ = ["Listed", "clear", "forget_turns", "keep", "load", "look", "names", "rename", "said", "switch"]
 
 
-def wanted() -> bool:
-    """Whether $TITANS_HISTORY lets questions be kept."""
-    return os.environ.get("TITANS_HISTORY", "").strip().lower() not in OFF
-
-
-def keep(home: Path, answer: "Answer", typed: str, conversation: str = "") -> None:
+def keep(home: Path, answer: Answer, typed: str, conversation: str = "") -> None:
     """Keep a question and its answer, unless the user does not want it. What cannot be written is no reason to fail."""
-    if not wanted():
+    if not history_wanted():
         return
     sources = [(evidence.source.path, evidence.document, evidence.page) for evidence in answer.evidence if evidence.source is not None]
     turn = Turn(conversation, now(), well_formed(typed), answer.question, answer.answer, answer.confidence, tuple(sources))
@@ -54,10 +44,10 @@ def opened(home: Path) -> History:
 def look(home: Path, words: Sequence[str] = (), last: int | None = None, conversation: str | None = None) -> Listed:
     """The ``last`` turns that hold all ``words``, of one ``conversation`` or of all."""
     with opened(home) as history:
-        return Listed(tuple(history.turns(words, conversation, last)), history.kept and wanted())
+        return Listed(tuple(history.turns(words, conversation, last)), history.kept and history_wanted())
 
 
-def load(home: Path, conversation: str | None = None) -> "tuple[str, list[Answer]]":
+def load(home: Path, conversation: str | None = None) -> tuple[str, list[Answer]]:
     """A conversation, or the last one: its name, and what was said in it. Raises UsageError when there is none."""
     with opened(home) as history:
         names = history.conversations()
@@ -74,11 +64,9 @@ def names(home: Path) -> list[str]:
         return [name for name in history.conversations() if name]
 
 
-def said(turn: Turn) -> "Answer":
+def said(turn: Turn) -> Answer:
     """A kept turn as far as follow-up questions need it."""
-    from titans_cli.services.ask.answer import Answer
-
-    return Answer(turn.understood, turn.answer, turn.answer is None, turn.confidence, (), 0)
+    return Answer(turn.understood, turn.answer, turn.confidence, (), 0)
 
 
 def rename(home: Path, conversation: str, name: str) -> None:

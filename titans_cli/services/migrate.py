@@ -1,25 +1,20 @@
 """From the memories of older model weights to those of the present ones: recite with the old, write with the new."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 
-import numpy as np
-import torch
-
 from ingest import Document, Page, Source, SourceError
-from model import checksum, recite
 from titans_cli.errors import TooNewError, UsageError
 from titans_cli.models import Models
 from titans_cli.services.ingest.encode import learn, memorize_documents
 from titans_cli.services.ingest.request import Progress
+from titans_cli.services.recitation import recite_shard
 from titans_cli.store import Shard, Snapshot, Store, StoredDocument, keep_shard, open_index, read_shard
 
 __all__ = ["Migration", "migrate", "recited_document"]
-
-BATCH = 64
-"""Memories recited at once."""
 
 
 @dataclass(frozen=True)
@@ -87,24 +82,12 @@ def recited(home: Path, models: Models, documents: Iterable[StoredDocument]) -> 
 def recited_document(models: Models, document: StoredDocument, shard: Shard) -> Document | SourceError:
     """The document as its memories recite it; a SourceError when they do not do so word for word."""
     source = Source(Path(document.path), document.name)
-    rows = recite_shard(models, shard)
-    known = [bytes(row) for row in shard.checksums.tolist()]
-    wrong = sum(checksum(row) != sure for row, sure in zip(rows, known, strict=True))
+    memories = list(recite_shard(models, shard))
+    wrong = sum(not memory.verbatim for memory in memories)
     if wrong:
-        return SourceError(source.path, f"{wrong} of {len(rows)} memories are not recited word for word. Memorize it again.", "corrupt")
+        return SourceError(source.path, f"{wrong} of {len(memories)} memories are not recited word for word. Memorize it again.", "corrupt")
     pages = []
-    for number, of_page in groupby(zip(shard.pages.tolist(), rows, strict=True), key=lambda pair: pair[0]):
-        tokens = [token for _, row in of_page for token in row]
-        pages.append(Page(number or None, models.tokenizer.decode(tokens)))
+    for number, of_page in groupby(memories, attrgetter("page")):
+        tokens = [token for memory in of_page for token in memory.tokens]
+        pages.append(Page(number, models.tokenizer.decode(tokens)))
     return Document(source, document.source_sha256, document.source_bytes, tuple(pages))
-
-
-def recite_shard(models: Models, shard: Shard) -> list[Sequence[int]]:
-    """The tokens of each memory."""
-    weights = [torch.from_numpy(part) for part in np.split(shard.weights, np.cumsum(shard.rows, dtype=np.int64)[:-1])]
-    lengths = shard.lengths.tolist()
-    rows: list[Sequence[int]] = []
-    for first in range(0, shard.memories, BATCH):
-        part = slice(first, first + BATCH)
-        rows += recite(models.memorizer, weights[part], torch.from_numpy(shard.scales[part]), lengths[part])
-    return rows

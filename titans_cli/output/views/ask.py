@@ -1,4 +1,4 @@
-"""Answers, the evidence under them, what they woke, and recitations."""
+"""Answers, the evidence under them, and what was retrieved for them."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from rich.style import Style
 from rich.text import Text
 
 from titans_cli.output import json_output
-from titans_cli.output.terminal import bar, contract, err, link, mode, out, plain, print_note, shortened, show, where, words
+from titans_cli.output.sanitize import plain, words
+from titans_cli.output.terminal import bar, contract, link, mode, out, print_note, shortened, show, where
 
 if TYPE_CHECKING:
-    from titans_cli.services.ask.answer import Answer
-    from titans_cli.services.ask.evidence import Evidence, Waking
-    from titans_cli.services.llm.quotes import Source
+    from titans_cli.services.ask.results import Answer, Evidence, RetrievedSentence
+    from titans_cli.services.llm.quotes import Quote
     from titans_cli.services.recite import Continuation
 
 SURE = ((0.9, "almost certain"), (0.7, "likely right"), (0.5, "rather right than wrong"), (0.0, "a guess"))
 """What confidences from there on are called. They are calibrated: of ten answers that are 0.7 sure, about seven are right."""
 CYAN = Style(color="cyan")
 SHOWN = 160
-"""Characters of a woken sentence that --why shows."""
-WOKEN = 12
+"""Characters of a retrieved sentence that --why shows."""
+RETRIEVED = 12
 """Sentences that --why shows; all with --verbose."""
 
 
@@ -46,7 +46,7 @@ def print_answer(answer: Answer, why: bool = False) -> None:
     if why:
         print_why(answer)
     if mode.verbose:
-        print_note(f"{len(answer.woken)} sentences woken, {answer.elapsed_ms / 1000:.1f} s")
+        print_note(f"{len(answer.retrieved)} sentences woken, {answer.elapsed_ms / 1000:.1f} s")
 
 
 def print_evidence(evidence: Iterable[Evidence]) -> None:
@@ -58,7 +58,7 @@ def print_evidence(evidence: Iterable[Evidence]) -> None:
         show(evidence_text(piece), indent=2)
 
 
-def source_line(piece: Evidence | Continuation | Source) -> Text:
+def source_line(piece: Evidence | Continuation | Quote) -> Text:
     """Document and page, leading to the file where the terminal can, and how well it is remembered."""
     line = Text()
     path = piece.source.path if piece.source is not None and not piece.source.imported else ""
@@ -101,19 +101,19 @@ def one_line(text: str) -> str:
 
 
 def print_why(answer: Answer) -> None:
-    """Which memories woke, how strongly, and what the confidence is made of."""
+    """Which sentences were retrieved, how strongly they fit, and what the confidence was computed from."""
     out.print()
     out.print(Text("What the question woke", style="bold"))
-    shown = answer.woken if mode.verbose else answer.woken[:WOKEN]
-    most = max((woken.strength for woken in shown), default=1.0)
-    for woken in shown:
-        line = Text(
-            f"{'▸' if woken.used else ' '} {bar(woken.strength / most, 6)} {woken.strength:.2f}  ", style="bold" if woken.used else ""
-        )
-        show(line.append(waking_notes(woken), style="cyan"))
-        show(Text(words(woken.text) if mode.verbose else shortened(woken.text, SHOWN), style="" if woken.used else "dim"), indent=2)
-    if len(shown) < len(answer.woken):
-        out.print(Text(f"… and {len(answer.woken) - len(shown)} more: --verbose", style="dim"))
+    shown = answer.retrieved if mode.verbose else answer.retrieved[:RETRIEVED]
+    most = max((sentence.strength for sentence in shown), default=1.0)
+    for sentence in shown:
+        strength, style = bar(sentence.strength / most, 6), "bold" if sentence.used else ""
+        line = Text(f"{'▸' if sentence.used else ' '} {strength} {sentence.strength:.2f}  ", style=style)
+        show(line.append(sentence_notes(sentence), style="cyan"))
+        text = words(sentence.text) if mode.verbose else shortened(sentence.text, SHOWN)
+        show(Text(text, style="" if sentence.used else "dim"), indent=2)
+    if len(shown) < len(answer.retrieved):
+        out.print(Text(f"… and {len(answer.retrieved) - len(shown)} more: --verbose", style="dim"))
     show(Text("▸ the answer was read here. Strength: likeness of meaning, and share of the question's words.", style="dim"))
     if answer.signs is not None:
         signs, sure = answer.signs, 1 - answer.confidence if answer.refused else answer.confidence
@@ -122,16 +122,9 @@ def print_why(answer: Answer) -> None:
         show(Text(f"{reading}; {waking}: {sure:.0%} sure of it.", style="dim"))
 
 
-def waking_notes(woken: Waking) -> str:
-    """Where a woken sentence is from, and what there is to say of it."""
-    notes = [where(woken.document, woken.page)]
-    notes += ["brought to mind by others"] if woken.associated else []
-    notes += [] if woken.verbatim else [remembered(False)]
+def sentence_notes(sentence: RetrievedSentence) -> str:
+    """Where a retrieved sentence is from, and what there is to say of it."""
+    notes = [where(sentence.document, sentence.page)]
+    notes += ["brought to mind by others"] if sentence.associated else []
+    notes += [] if sentence.verbatim else [remembered(False)]
     return " · ".join(notes)
-
-
-@contract(json_output.of_continuation)
-def print_continuation(continuation: Continuation) -> None:
-    show(Text(plain(continuation.text)))
-    if not mode.quiet:
-        show(source_line(continuation), console=err)

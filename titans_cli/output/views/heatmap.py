@@ -10,7 +10,8 @@ import re
 from html import escape
 from typing import TYPE_CHECKING, NamedTuple
 
-from titans_cli.output.terminal import plain, where, words
+from titans_cli.output.sanitize import plain, words
+from titans_cli.output.terminal import where
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

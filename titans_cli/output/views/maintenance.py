@@ -1,9 +1,8 @@
-"""What commands did that keep, move and mend memories."""
+"""What was forgotten and pruned, and what is wrong with a store."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from titans_cli.output import json_output
@@ -11,28 +10,6 @@ from titans_cli.output.terminal import contract, counted, megabytes, print_error
 
 if TYPE_CHECKING:
     from titans_cli.services.maintenance import Forgotten, Problem, Pruned
-    from titans_cli.services.migrate import Migration
-    from titans_cli.store import Snapshot
-
-
-@contract(json_output.of_created)
-def print_created(made: Snapshot) -> None:
-    say(f"Snapshot {made.name}, {made.digest[:12]}.")
-
-
-@contract(json_output.of_restored)
-def print_restored(restored: Snapshot, before: Snapshot) -> None:
-    say(f"Answering from {restored.name} now; what was there before is {before.name}.")
-
-
-@contract(json_output.of_restored)
-def print_undone(restored: Snapshot, before: Snapshot) -> None:
-    say(f"Answering from {restored.name} again. Take that back with: titans snapshot restore {before.name}")
-
-
-@contract(json_output.of_deleted)
-def print_deleted(name: str, freed: int) -> None:
-    say(f"Deleted {name}; {megabytes(freed)} freed.")
 
 
 @contract(json_output.of_forgotten)
@@ -75,29 +52,3 @@ def print_diagnosis(problems: Sequence[Problem], mended: Sequence[str]) -> None:
         say(f"{problem.what}\n  {problem.remedy}")
     if not problems:
         say("Nothing is wrong.")
-
-
-@contract(json_output.of_migrated)
-def print_migrated(done: Migration | None) -> None:
-    if done is None:
-        say("The store is up to date.")
-        return
-    written = counted(done.documents, "document")
-    say(f"{written} written anew. The old memories are the snapshot {done.before.name}; delete it when all is well.")
-    for error in done.failed:
-        print_error(f"  {error.path}: {error.reason}")
-
-
-@contract(json_output.of_exported)
-def print_exported(made: Snapshot, size: int, target: Path) -> None:
-    say(f"Exported {made.name}, {made.digest[:12]}, {megabytes(size)}.")
-
-
-@contract(json_output.of_imported)
-def print_imported(head: Snapshot) -> None:
-    say(f"Imported. Answering from {head.name} now, {head.digest[:12]}.")
-
-
-@contract(json_output.of_exported)
-def print_merged(made: Snapshot, size: int, target: Path) -> None:
-    say(f"Merged into {target}, {made.digest[:12]}, {megabytes(size)}.")

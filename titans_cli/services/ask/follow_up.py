@@ -3,7 +3,8 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from titans_cli.services.ask.answer import MIN_CONFIDENCE, Answer, Assistant
+from titans_cli.services.ask.answer import Assistant
+from titans_cli.services.ask.results import MIN_CONFIDENCE, Answer
 
 __all__ = ["ask_in_conversation", "readings_of"]
 

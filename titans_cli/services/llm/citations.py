@@ -1,29 +1,29 @@
-"""Citations in text that a language model writes: only those of sources that it was given pass as such."""
+"""Citations in text that a language model writes: only those of quotes that it was given count."""
 
 import re
 from collections.abc import Sequence
 
-from titans_cli.services.llm.quotes import Source
+from titans_cli.services.llm.quotes import Quote
 
 __all__ = ["Citations"]
 
 LONGEST = 10
-"""Sources that a range such as 1-3 may stand for."""
+"""Quotes that a range such as 1-3 may stand for."""
 
 
 class Citations:
-    """Passes on text as it streams in; citations of sources that there are not become [?].
+    """Passes on text as it streams in; citations of quotes that there are not become [?].
 
-    The text must be fit for the terminal before: what is taken out of it later could make a citation. ``cited`` are the sources that
+    The text must be fit for the terminal before: what is taken out of it later could make a citation. ``cited`` are the quotes that
     it names, in the order of their first mention.
     """
 
     CITED = re.compile(r"[\[【](\d[\d,;\s–-]*)(?:†[^\]】]*)?[\]】]")
     BEGUN = re.compile(r"[\[【](?:\d[\d,;\s–-]{0,40}(?:†[^\]】]{0,40})?)?\Z")
 
-    def __init__(self, sources: Sequence[Source]):
-        self.sources = sources
-        self.cited: list[Source] = []
+    def __init__(self, quotes: Sequence[Quote]):
+        self.quotes = quotes
+        self.cited: list[Quote] = []
         self.held = ""
 
     def feed(self, text: str) -> str:
@@ -42,12 +42,12 @@ class Citations:
     def check(self, match: re.Match[str]) -> str:
         shown = []
         for number in numbers_in(match[1]):
-            if not 1 <= number <= len(self.sources):
+            if not 1 <= number <= len(self.quotes):
                 shown.append("[?]")
                 continue
             shown.append(f"[{number}]")
-            if self.sources[number - 1] not in self.cited:
-                self.cited.append(self.sources[number - 1])
+            if self.quotes[number - 1] not in self.cited:
+                self.cited.append(self.quotes[number - 1])
         return "".join(dict.fromkeys(shown))
 
 

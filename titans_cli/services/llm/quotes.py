@@ -1,24 +1,27 @@
-"""What was recited, as numbered quotes: a language model gets them, and cites them."""
+"""Recitations as numbered quotes: a language model gets them, and cites them. Loads no torch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from titans_cli.services.ask.answer import Answer, Assistant
-from titans_cli.services.ask.evidence import Recitation
+from titans_cli.services.ask.results import Answer
 from titans_cli.store import StoredDocument
 
-__all__ = ["Source", "gather_sources"]
+if TYPE_CHECKING:
+    from titans_cli.services.ask.retrieve import Recitation
+
+__all__ = ["Quote", "gather_quotes"]
 
 WHOLE = 6_000
 """Characters of quotes that a model gets: some 1,500 tokens, which the small context of a local server holds."""
 PIECE = 900
 """Characters of one quote."""
-SOURCES = 10
+QUOTES = 10
 """Quotes at most."""
 
 
 @dataclass(frozen=True)
-class Source:
+class Quote:
     """A quote from memory, as a model gets it and an answer cites it."""
 
     number: int  # from 1
@@ -43,15 +46,15 @@ class Piece:
     centre: int  # character of the sentence that fits the question best
 
 
-def gather_sources(assistant: Assistant, answer: Answer) -> tuple[Source, ...]:
+def gather_quotes(answer: Answer) -> tuple[Quote, ...]:
     """The evidence of ``answer``, each with what is recited around it, and the next best recitations: at most ``WHOLE`` characters.
 
     None for an answer that was refused.
     """
-    if answer.answer is None:
+    if answer.refused or answer.retrieval is None:
         return ()
-    awake = assistant.awaken(answer.question, associated=0)
-    pieces = [p for run in awake.runs for p in pieces_of(run, [fit for _, fit in assistant.fits_of(run, awake.fits)])]
+    retrieval = answer.retrieval
+    pieces = [p for run in retrieval.runs for p in pieces_of(run, [fit for _, fit in retrieval.fits_of(run)])]
     chosen: list[tuple[Piece, bool]] = []
     for shown in answer.evidence:
         known = next((p for p in pieces if p.source == shown.source and shown.text in p.text), None)
@@ -62,18 +65,18 @@ def gather_sources(assistant: Assistant, answer: Answer) -> tuple[Source, ...]:
         centre = known.text.index(shown.text) + min(len(shown.text), PIECE) // 2
         chosen.append((replace(known, centre=centre), True))
     chosen += [(piece, False) for piece in sorted(pieces, key=lambda piece: -piece.score)]
-    sources: list[Source] = []
+    quotes: list[Quote] = []
     room = WHOLE
-    for piece, evidence in chosen[:SOURCES]:
+    for piece, evidence in chosen[:QUOTES]:
         text = around(piece.text, piece.centre, min(PIECE, room))
         if not text:
             break
         room -= len(text)
-        sources.append(Source(len(sources) + 1, text, piece.document, piece.page, piece.verbatim, evidence, piece.source))
-    return tuple(sources)
+        quotes.append(Quote(len(quotes) + 1, text, piece.document, piece.page, piece.verbatim, evidence, piece.source))
+    return tuple(quotes)
 
 
-def pieces_of(run: Recitation, fits: Sequence[float]) -> list[Piece]:
+def pieces_of(run: "Recitation", fits: Sequence[float]) -> list[Piece]:
     """The parts of a recitation that lie on one page each; ``fits`` of its sentences."""
     groups: list[list[int]] = []
     for i, sentence in enumerate(run.sentences):
