@@ -24,7 +24,7 @@ from mutated_contents import mutate_documents, mutate_manifest, mutate_tensors
 
 from titans_cli.errors import TitansError
 from titans_cli.services.maintenance import check
-from titans_cli.services.snapshots import export_to, import_from
+from titans_cli.services.transfer import export_to, import_from
 from titans_cli.store import Store, open_index
 
 __all__ = ["KINDS", "Bench", "Verdict"]

@@ -20,7 +20,7 @@ from common import parse_length, report
 
 from ingest import find_sources
 from titans_cli.models import Models
-from titans_cli.services.ingest.encode import Unheard
+from titans_cli.services.ingest.request import Unheard
 from titans_cli.services.ingest.run import ingest
 
 PARTS = 10

@@ -18,7 +18,7 @@ from ingest import find_sources, read_document
 from ingest.sentences import sentence_spans
 from model import encode_sentences
 from titans_cli.models import Models
-from titans_cli.services.ingest.encode import Unheard
+from titans_cli.services.ingest.request import Unheard
 from titans_cli.services.ingest.run import ingest
 
 QUESTIONS = [

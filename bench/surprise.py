@@ -27,7 +27,7 @@ from ingest import Document, Page, Source, read_document
 from ingest.sentences import sentence_spans
 from model.memorizer.quantization import dequantize, unpack
 from titans_cli.models import Models
-from titans_cli.services.ingest.encode import Unheard
+from titans_cli.services.ingest.request import Unheard
 from titans_cli.services.novelty.align import items_of
 from titans_cli.services.novelty.report import Spectator, Surprise
 from titans_cli.services.novelty.score import KINDS, PARTLY

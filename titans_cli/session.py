@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from titans_cli.errors import DamagedError, TitansError, translated
+from titans_cli.models import Models
 from titans_cli.store import Store
 
 if TYPE_CHECKING:
-    from titans_cli.models import Models
     from titans_cli.services.ask.answer import Assistant
 
 __all__ = ["Session"]
@@ -23,21 +23,11 @@ Result = TypeVar("Result")
 class Session:
     """One caller at a time, from any thread; the others wait. Every error is the program's own, see ``errors.translate``."""
 
-    def __init__(self, home: Path):
+    def __init__(self, home: Path, device: str | None = None):
         self.home = home
         self.lock = threading.RLock()
-        self._models: Models | None = None
+        self.models = Models(device=device)  # weights are loaded when first needed, or by ``warm``
         self._assistant: Assistant | None = None
-
-    @property
-    def models(self) -> Models:
-        """Of this session; their weights are loaded when first needed, or by ``warm``."""
-        with self.exclusive():
-            if self._models is None:
-                from titans_cli.models import Models
-
-                self._models = Models()
-            return self._models
 
     def warm(self) -> None:
         """Load what answering needs. What keeps it from answering is told when a question comes."""

@@ -3,13 +3,15 @@
 import os
 from pathlib import Path
 
-from platformdirs import user_data_path
+from platformdirs import user_cache_path, user_data_path
 
 __all__ = [
+    "DEVICE",
     "HOME",
     "LLM_MODEL",
     "LLM_URL",
     "VI",
+    "cache_folder",
     "history_wanted",
     "home_folder",
     "llm_key",
@@ -18,6 +20,7 @@ __all__ = [
     "server_token",
 ]
 
+DEVICE = "TITANS_DEVICE"
 HOME = "TITANS_HOME"
 LLM_URL = "TITANS_LLM_URL"
 LLM_MODEL = "TITANS_LLM_MODEL"
@@ -33,6 +36,11 @@ def home_folder(given: Path | None = None) -> Path:
     """The store's folder: ``given`` (--home), else $TITANS_HOME, else the user's data folder of this system."""
     chosen = given or os.environ.get(HOME) or user_data_path("titans")
     return Path(chosen).expanduser().absolute()
+
+
+def cache_folder() -> Path:
+    """Where this system keeps what a program can make again; nothing of a store is there."""
+    return user_cache_path("titans")
 
 
 def history_wanted() -> bool:

@@ -239,7 +239,7 @@ def state_of(home: Path) -> dict:
     with Store.open(home) as store:
         # times stand in the names of what is kept before a change
         snapshots = [[re.sub(r"(before-[a-z]+)-.*", r"\1", s.name), s.digest, len(store.documents(s))] for s in store.snapshots()]
-        failures = [[failure.path, failure.kind] for failure in store.failures()]
+        failures = [[failure.path, failure.kind] for failure in store.bookkeeping.failures()]
         shards = store.shards()
     files = {}
     for path in home.rglob("*"):

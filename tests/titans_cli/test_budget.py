@@ -67,7 +67,7 @@ def test_what_gave_answers_stays(titans, docs):
     _, size = documents(titans)
     titans("ask", "When was the mill at Lund built?", "--min-confidence", "0")
     with Store.open(titans.home) as store:
-        (path,) = store.answers()
+        (path,) = store.bookkeeping.answers()
     titans("ingest", docs, "--budget", f"{size // 3}B")
     assert documents(titans)[0] == {path.rpartition("/")[2].removesuffix(".txt")}
 

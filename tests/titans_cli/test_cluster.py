@@ -16,8 +16,9 @@ from ray.cluster_utils import Cluster
 
 from titans_cli.models import Models
 from titans_cli.services.ingest import cluster
-from titans_cli.services.ingest.run import Request, ingest
-from titans_cli.services.ingest.encode import Unheard
+from titans_cli.services.ingest.request import Request
+from titans_cli.services.ingest.run import ingest
+from titans_cli.services.ingest.request import Unheard
 
 home, docs, shared = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3] == "shared"
 

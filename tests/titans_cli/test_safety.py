@@ -18,7 +18,7 @@ from titans_cli.services.ask.results import Answer, Context, Evidence, Retrieved
 from titans_cli.services.history import Listed
 from titans_cli.services.ingest.plan import Plan
 from titans_cli.services.ingest.remember import Remembered
-from titans_cli.services.ingest.run import IngestResult, Tally
+from titans_cli.services.ingest.result import IngestResult, Tally
 from titans_cli.services.maintenance import Forgotten, Problem, Pruned
 from titans_cli.services.novelty.report import Surprise
 from titans_cli.services.novelty.score import Known, Missing, SurprisingSentence

@@ -41,10 +41,10 @@ class Repl:
     """Reads lines until /quit or the end of input, which is an EOFError here. ``vi``: with vi's keys; the model of ``client``
     writes the answers, where there is one."""
 
-    def __init__(self, home: Path, vi: bool = False, client: LlmClient | None = None):
+    def __init__(self, home: Path, vi: bool = False, client: LlmClient | None = None, device: str | None = None):
         self.home = home
         self.client = client
-        self.session = Session(home)
+        self.session = Session(home, device)
         self.background = Background(self.session, lambda: self.prompt.redraw())
         self.facts = self.background.facts()  # as of the last line; the toolbar is drawn at every key
         self.conversation = Conversation(self.session, new_name())

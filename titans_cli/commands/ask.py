@@ -5,7 +5,15 @@ from typing import Annotated
 
 import typer
 
-from titans_cli.commands.options import Home, Llm, Model, command
+from titans_cli.commands.options import Device, Home, Llm, Model, command
+from titans_cli.errors import UsageError
+from titans_cli.output import AnswerStream, copy_text, print_answer, print_note, print_written, working
+from titans_cli.services.ask.conversation import Conversation
+from titans_cli.services.ask.results import MIN_CONFIDENCE, STRICT
+from titans_cli.services.llm.client import choose_client
+from titans_cli.services.llm.write import write_answer
+from titans_cli.session import Session
+from titans_cli.settings import home_folder
 
 
 @command(
@@ -19,7 +27,7 @@ from titans_cli.commands.options import Home, Llm, Model, command
 def ask(
     question: Annotated[str | None, typer.Argument(help="The question; standard input when it is - or not given.")] = None,
     questions: Annotated[Path | None, typer.Option("--questions", help="File with one question a line, or - for standard input.")] = None,
-    follow: Annotated[bool, typer.Option("--continue", "-c", help="It may speak of what was asked before.")] = False,
+    follow: Annotated[bool, typer.Option("--continue", "-c", help="Treat as a follow-up to the last question.")] = False,
     context: Annotated[int, typer.Option("--context", min=0, max=100, help="Sentences to recite around the evidence.")] = 0,
     why: Annotated[bool, typer.Option("--why", help="Show which memories woke, and how strongly.")] = False,
     copy: Annotated[bool, typer.Option("--copy", help="Copy the answer to the clipboard.")] = False,
@@ -30,25 +38,17 @@ def ask(
     llm: Llm = None,
     model: Model = None,
     history: Annotated[bool, typer.Option("--history/--no-history", help="Keep the question for titans history.")] = True,
+    device: Device = None,
     home: Home = None,
 ) -> None:
     """Answer from memory, with document, page and recited evidence."""
-    from titans_cli.errors import UsageError
-    from titans_cli.output import AnswerStream, copy_text, print_answer, print_note, print_written, working
-    from titans_cli.services.ask.conversation import Conversation
-    from titans_cli.services.ask.results import MIN_CONFIDENCE, STRICT
-    from titans_cli.services.llm.client import choose_client
-    from titans_cli.services.llm.write import write_answer
-    from titans_cli.session import Session
-    from titans_cli.settings import home_folder
-
     if strict and min_confidence is not None:
         raise UsageError("Give --strict or --min-confidence, not both.")
     least = STRICT if strict else MIN_CONFIDENCE if min_confidence is None else min_confidence
     one = questions is None
     asked_texts = read_questions(question, questions)
     client, failed = choose_client(llm, model), False
-    session = Session(home_folder(home))
+    session = Session(home_folder(home), device)
     with working("Waking up"):
         session.assistant()
     conversation = Conversation(session, least=least)
@@ -78,8 +78,6 @@ def ask(
 
 def read_questions(question: str | None, file: Path | None) -> Iterator[str]:
     """What is asked, each on one line: the one question, that of standard input, or those of a file. Raises UsageError."""
-    from titans_cli.errors import UsageError
-
     if question is None and file is None and not sys.stdin.isatty():
         question = "-"
     if (question is None) == (file is None):
@@ -94,8 +92,6 @@ def read_questions(question: str | None, file: Path | None) -> Iterator[str]:
 
 def lines(path: Path) -> Iterator[str]:
     """Lines of a file or of standard input. Raises UsageError before the models are loaded."""
-    from titans_cli.errors import UsageError
-
     if str(path) == "-":
         return iter(sys.stdin)
     try:

@@ -153,11 +153,13 @@ def of_deleted(name: str, freed: int) -> Facts:
 
 
 def of_forgotten(result: Forgotten) -> Facts:
-    return {
+    """``dry_run`` is there only where nothing was changed."""
+    facts: Facts = {
         "documents": [of_document(document) for document in result.documents],
         "still_in": [snapshot.name for snapshot in result.still_in],
         "freed_bytes": result.freed,
     }
+    return facts | ({"dry_run": True} if result.dry_run else {})
 
 
 def of_pruned(done: Pruned, dry_run: bool) -> Facts:

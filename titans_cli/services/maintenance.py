@@ -3,6 +3,7 @@
 import difflib
 import random
 import re
+import shlex
 import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,8 +12,7 @@ from pathlib import Path
 from titans_cli.errors import DamagedError, TitansError, UsageError
 from titans_cli.models import Models
 from titans_cli.services.history import forget_turns
-from titans_cli.services.recitation import recite_many
-from titans_cli.store import BUDGET, Snapshot, Store, StoredDocument, digest_of, is_automatic, open_index, read_shard, shard_path
+from titans_cli.store import BUDGET, Snapshot, Store, StoredDocument, digest_of, garbage, is_automatic, open_index, read_shard, shard_path
 
 __all__ = [
     "Forgotten",
@@ -26,6 +26,7 @@ __all__ = [
     "mend",
     "prune",
     "sample_recitations",
+    "would_forget",
 ]
 
 KEEP = 10
@@ -39,6 +40,7 @@ class Forgotten:
     documents: tuple[StoredDocument, ...]
     still_in: tuple[Snapshot, ...]
     freed: int  # bytes
+    dry_run: bool = False  # nothing was changed: this is what would be forgotten
 
 
 def find_documents(documents: Sequence[StoredDocument], wanted: Iterable[str]) -> list[StoredDocument]:
@@ -80,16 +82,27 @@ def forget(home: Path, wanted: Sequence[str], everywhere: bool = False) -> Forgo
             forget_turns(home, documents)  # first: what is killed in between is done again
         else:
             store.keep_head("forget")
-        still_in, freed = store.forget(documents, everywhere)
+        still_in, freed = garbage.forget(store, documents, everywhere)
         open_index(store, store.require_head())
     return Forgotten(tuple(documents), tuple(still_in), freed)
+
+
+def would_forget(home: Path, wanted: Sequence[str], everywhere: bool = False) -> Forgotten:
+    """What ``forget`` would do, and which snapshots would hold the documents still; nothing is changed."""
+    with Store.open(home) as store:
+        documents = find_documents(store.documents(store.require_head()), wanted)
+        going = {document.id for document in documents}
+        needed = {d.shard for s in store.snapshots() for d in store.documents(s) if not everywhere or d.id not in going}
+        freed = sum(size for digest, size in store.shards().items() if digest not in needed)
+        still_in = () if everywhere else tuple(store.holders(documents))
+    return Forgotten(tuple(documents), still_in, freed, dry_run=True)
 
 
 def forget_everywhere(home: Path, forgotten: Forgotten) -> Forgotten:
     """Take documents that were forgotten out of all other snapshots too, and off the disk."""
     with Store.open(home) as store, store.locked():
         forget_turns(home, forgotten.documents)
-        still_in, freed = store.forget(forgotten.documents, everywhere=True)
+        still_in, freed = garbage.forget(store, forgotten.documents, everywhere=True)
     return Forgotten(forgotten.documents, tuple(still_in), forgotten.freed + freed)
 
 
@@ -104,21 +117,21 @@ class Pruned:
 
 def prune(home: Path, keep: int = KEEP, dry_run: bool = False) -> Pruned:
     """Delete automatic snapshots but the newest ``keep`` and the head, files that a killed run left, and old indexes."""
-    with Store.open(home) as store, store.locked(recover=False):  # it does all of that, and counts it
+    with Store.open(home) as store, store.locked(repair=False):  # it does all of that, and counts it
         head = store.require_head()
         automatic = [s for s in store.snapshots() if is_automatic(s.name) and s.id != head.id]
         going = automatic[: max(0, len(automatic) - keep)]
         needed = {d.shard for s in store.snapshots() if s not in going for d in store.documents(s)}
         freed = sum(size for shard, size in store.shards().items() if shard not in needed)
-        orphans = store.orphans()
+        orphans = garbage.orphans(store)
         old = [folder for folder in (home / "cache").glob("*") if folder.name != head.digest]
         files = [*orphans, *(path for folder in old for path in folder.rglob("*") if path.is_file())]
         freed += sum(path.stat().st_size for path in files)
         if not dry_run:
-            with store.db.atomic():
+            with store.transaction():
                 for snapshot in going:
                     store.remove_snapshot(snapshot)
-            store.collect()
+            garbage.collect(store)
             for path in orphans:
                 path.unlink(missing_ok=True)
             for folder in old:
@@ -136,12 +149,12 @@ class Problem:
 
 
 def check(home: Path, read_data: bool = False) -> list[Problem]:
-    """What is wrong with the store: its index, and whether each shard is there; ``read_data`` reads every byte of them too.
+    """What is wrong with the store: its catalog, and whether each shard is there; ``read_data`` reads every byte of them too.
 
-    Raises NoStoreError, and DamagedError when the index cannot even be opened.
+    Raises NoStoreError, and DamagedError when the database cannot even be opened.
     """
     with Store.open(home) as store:
-        problems = [Problem(f"The index is damaged: {row}.", "titans import BACKUP --home NEW") for row in store.broken_rows()]
+        problems = [Problem(f"The database is damaged: {row}.", "titans import BACKUP --home NEW") for row in store.broken_rows()]
         for snapshot in store.snapshots():
             if digest_of(store.documents(snapshot), snapshot.fingerprint) != snapshot.digest:
                 problems.append(
@@ -164,9 +177,9 @@ def check(home: Path, read_data: bool = False) -> list[Problem]:
                 except DamagedError as error:
                     wrong = str(error)
             if wrong:
-                files = " ".join(f"'{path}'" for path in dict.fromkeys(owners.get(digest, [])))
+                files = shlex.join(dict.fromkeys(owners.get(digest, [])))
                 problems.append(Problem(wrong, f"titans doctor --fix; titans ingest {files}"))
-        orphans = store.orphans()
+        orphans = garbage.orphans(store)
         if orphans:
             problems.append(Problem(f"{len(orphans)} files were left by runs that were killed.", "titans prune", True))
     return problems
@@ -174,6 +187,8 @@ def check(home: Path, read_data: bool = False) -> list[Problem]:
 
 def sample_recitations(home: Path, models: Models, count: int) -> tuple[int, int]:
     """Recite ``count`` memories of the head, chosen at random; returns how many were, and how many were not word for word."""
+    from titans_cli.services.recitation import recite_many  # loads torch, which the rest of this module does without
+
     with Store.open(home) as store:
         index = open_index(store, store.require_head(models.fingerprint))
     chosen = sorted(random.sample(range(index.memories), min(count, index.memories)))
@@ -190,7 +205,7 @@ def diagnose(home: Path, fingerprint: str) -> list[Problem]:
         elif head.fingerprint != fingerprint:
             remedy = "titans ingest FOLDER --home NEW, or install the titans that wrote it"
             problems.append(Problem("The memories were written by other model weights.", remedy))
-        failures = [failure for failure in store.failures() if failure.kind != BUDGET]
+        failures = [failure for failure in store.bookkeeping.failures() if failure.kind != BUDGET]
     if failures:
         problems.append(Problem(f"{len(failures)} files could not be memorized (titans status).", "titans ingest --retry-failed", True))
     return problems
@@ -211,6 +226,6 @@ def mend(home: Path) -> list[str]:
                 shard_path(home, digest).unlink(missing_ok=True)
         lost = {d for s in store.snapshots() for d in store.documents(s) if d.shard in bad}
         if lost:
-            store.forget(sorted(lost, key=lambda d: d.path), everywhere=True)
+            garbage.forget(store, sorted(lost, key=lambda d: d.path), everywhere=True)
         shutil.rmtree(home / "cache", ignore_errors=True)
     return sorted({d.path for d in lost})

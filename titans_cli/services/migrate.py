@@ -7,9 +7,10 @@ from operator import attrgetter
 from pathlib import Path
 
 from ingest import Document, Page, Source, SourceError
-from titans_cli.errors import TooNewError
+from titans_cli.errors import TooNewError, UsageError
 from titans_cli.models import Models
-from titans_cli.services.ingest.encode import Progress, learn, memorize_documents
+from titans_cli.services.ingest.encode import learn, memorize_documents
+from titans_cli.services.ingest.request import Progress
 from titans_cli.services.recitation import recite_shard
 from titans_cli.store import Shard, Snapshot, Store, StoredDocument, keep_shard, open_index, read_shard
 
@@ -26,41 +27,50 @@ class Migration:
     after: Snapshot
 
 
-def migrate(home: Path, old: Models, new: Models, progress: Progress) -> Migration:
-    """Write all memories that ``old`` wrote with ``new``, and answer from those; the old ones stay as a snapshot until it is deleted.
+def migrate(home: Path, weights: Path | None, device: str | None, progress: Progress) -> Migration | None:
+    """Bring the store at ``home`` up to date; None where its memories were written by the present model weights.
 
-    When it is interrupted, the same call goes on. A document that is no more recited word for word is listed as failed. Raises
-    TooNewError when other weights than ``old`` wrote the memories.
+    Else all of them are recited with the old ``weights``, a folder, and written with the present ones. The old memories stay as a
+    snapshot until it is deleted. When it is interrupted, the same call goes on. Raises UsageError where the old weights are needed and
+    not given, TooNewError when other weights than those wrote the memories.
     """
+    new = Models(device=device)
+    with Store.open(home) as store:  # this migrates the database
+        written_by = store.require_head().fingerprint
+    if written_by == new.fingerprint:
+        return None
+    if weights is None:
+        raise UsageError("Other model weights wrote these memories. Name the folder where they are: titans migrate --weights FOLDER")
+    old = Models(weights, device)
+    if written_by != old.fingerprint:
+        raise TooNewError(f"Other model weights wrote these memories ({written_by[:12]}) than are in {weights} ({old.fingerprint[:12]}).")
     with Store.open(home) as store, store.locked():
-        head = store.require_head()
-        if head.fingerprint == new.fingerprint:
-            return Migration(0, (), head, head)
-        if head.fingerprint != old.fingerprint:
-            raise TooNewError(
-                f"Other model weights wrote these memories ({head.fingerprint[:12]}) than are in {old.folder} ({old.fingerprint[:12]})."
-            )
-        done, todo = [], []
-        for document in store.documents(head):
-            written = store.find_document(document.path, document.name, document.source_sha256, new.fingerprint)
-            if written is None:
-                todo.append(document)
-            else:  # by a migration that was interrupted
-                done.append(written)
-        progress.begin(len(todo), sum(d.source_bytes for d in todo))
-        failed = []
-        for before, outcome in zip(todo, memorize_documents(new, recited(home, old, todo), progress), strict=True):
-            if isinstance(outcome, SourceError):
-                failed.append(outcome)
-                store.add_failure(str(outcome.path), outcome.reason, outcome.kind)
-            else:
-                learned, data = learn(outcome, new.fingerprint)
-                keep_shard(home, learned.document.shard, data)
-                done.append(store.add_document(replace(learned.document, pages=before.pages), learned.shard_bytes))
-            progress.done(before.source_bytes)
-        before_all = store.keep_head("migrate")
-        after = store.add_snapshot(list(dict.fromkeys(done)), new.fingerprint)
-        open_index(store, after)
+        return rewrite(store, old, new, progress)
+
+
+def rewrite(store: Store, old: Models, new: Models, progress: Progress) -> Migration:
+    """Write all memories of the head that ``old`` wrote with ``new``. A document that is not recited word for word is listed as failed."""
+    done, todo = [], []
+    for document in store.documents(store.require_head(old.fingerprint)):
+        written = store.find_document(document.path, document.name, document.source_sha256, new.fingerprint)
+        if written is None:
+            todo.append(document)
+        else:  # by a migration that was interrupted
+            done.append(written)
+    progress.begin(len(todo), sum(d.source_bytes for d in todo))
+    failed = []
+    for before, outcome in zip(todo, memorize_documents(new, recited(store.home, old, todo), progress), strict=True):
+        if isinstance(outcome, SourceError):
+            failed.append(outcome)
+            store.bookkeeping.add_failure(str(outcome.path), outcome.reason, outcome.kind)
+        else:
+            learned, data = learn(outcome, new.fingerprint)
+            keep_shard(store.home, learned.document.shard, data)
+            done.append(store.add_document(replace(learned.document, pages=before.pages), learned.shard_bytes))
+        progress.done(before.source_bytes)
+    before_all = store.keep_head("migrate")
+    after = store.add_snapshot(list(dict.fromkeys(done)), new.fingerprint)
+    open_index(store, after)
     return Migration(len(todo) - len(failed), tuple(failed), before_all, after)
 
 

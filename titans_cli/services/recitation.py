@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate
 
+import numpy as np
+import torch
+
 from model import checksum, recite, sentence_texts
 from titans_cli.models import Models
-from titans_cli.services.ingest.encode import in_order
+from titans_cli.services.threads import in_order
 from titans_cli.store import MemoryIndex, Shard, StoredMemories
 
 __all__ = ["Recited", "recite_many", "recite_memories", "recite_shard"]
@@ -34,7 +37,7 @@ def recite_memories(models: Models, index: MemoryIndex, memories: Sequence[int])
 
 
 def recite_many(models: Models, index: MemoryIndex, memories: Iterable[int], threads: int = 1) -> Iterator[Recited]:
-    """Recite ``memories`` in ascending order, ``threads`` batches at the same time (see ``encode.parallel``). Raises DamagedError."""
+    """Recite ``memories`` in ascending order, ``threads`` batches at the same time (see ``threads.parallel``). Raises DamagedError."""
     todo = sorted(memories)
     batches = (todo[first : first + BATCH] for first in range(0, len(todo), BATCH))
     for batch in in_order(partial(recite_memories, models, index), batches, threads):
@@ -43,7 +46,7 @@ def recite_many(models: Models, index: MemoryIndex, memories: Iterable[int], thr
 
 def recite_shard(models: Models, shard: Shard) -> Iterator[Recited]:
     """Recite all memories of a shard, in its order."""
-    weights = shard.weights.split(shard.rows.long().tolist())
+    weights = np.split(shard.weights, np.cumsum(shard.rows, dtype=np.int64)[:-1])
     pages, checksums = [page or None for page in shard.pages.tolist()], [bytes(row) for row in shard.checksums.tolist()]
     sentences: list[list[int]] = [[] for _ in weights]
     for owner, size in zip(shard.owners.tolist(), shard.sentences.tolist(), strict=True):
@@ -56,7 +59,8 @@ def recite_shard(models: Models, shard: Shard) -> Iterator[Recited]:
 
 def recite_stored(models: Models, numbers: Sequence[int], stored: StoredMemories) -> list[Recited]:
     """Recite memories that were read from the store, and compare each with its checksum."""
-    rows = recite(models.memorizer, stored.weights, stored.scales, [sum(sizes) for sizes in stored.sentences])
+    weights, scales = [torch.tensor(rows) for rows in stored.weights], torch.tensor(stored.scales)
+    rows = recite(models.memorizer, weights, scales, [sum(sizes) for sizes in stored.sentences])
     recited = []
     for number, row, sizes, page, digest in zip(numbers, rows, stored.sentences, stored.pages, stored.checksums, strict=True):
         texts = sentence_texts(models.tokenizer, row, sizes)

@@ -1,15 +1,18 @@
-"""Snapshots: list, create, restore, delete; export and import."""
+"""Snapshots: list, create, restore, compare, delete; and undo."""
 
-import os
-import shutil
-import tempfile
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from titans_cli.errors import LockedError, TitansError, UsageError
-from titans_cli.store import ShardShape, Snapshot, Store, StoredDocument, export_snapshot, import_archives, is_automatic, open_archives
+from titans_cli.errors import UsageError
+from titans_cli.store import (
+    Snapshot,
+    Store,
+    StoredDocument,
+    garbage,
+    is_automatic,
+)
 
 __all__ = [
     "Difference",
@@ -17,10 +20,7 @@ __all__ = [
     "compare_snapshots",
     "create_snapshot",
     "delete_snapshot",
-    "export_to",
-    "import_from",
     "list_snapshots",
-    "merge_into",
     "restore_snapshot",
     "undo",
 ]
@@ -48,9 +48,9 @@ def list_snapshots(home: Path) -> list[ListedSnapshot]:
 
 
 def create_snapshot(home: Path, name: str) -> Snapshot:
-    """Name what is memorized now. Names that the program gives itself are not to be had."""
+    """Name what is memorized now. Names that the program gives are reserved. Raises UsageError."""
     if is_automatic(name) or not name.strip() or not name.isprintable():
-        raise UsageError("A snapshot's name needs visible characters, and is none that titans gives itself. Choose another name.")
+        raise UsageError("A snapshot's name needs visible characters, and names like auto-3 are reserved. Choose another name.")
     with Store.open(home) as store, store.locked():
         head = store.require_head()
         return store.add_snapshot(store.documents(head), head.fingerprint, name)
@@ -118,42 +118,4 @@ def names_of(documents: dict[str, list[StoredDocument]], paths: Iterable[str]) -
 def delete_snapshot(home: Path, name: str) -> int:
     """Delete snapshot ``name`` and what no other needs; returns the bytes freed."""
     with Store.open(home) as store, store.locked():
-        return store.delete_snapshot(store.snapshot(name))
-
-
-def export_to(home: Path, target: Path, name: str | None = None) -> tuple[Snapshot, int]:
-    """Write the head, or snapshot ``name``, to one file; returns it and the bytes written."""
-    with Store.open(home) as store:
-        snapshot = store.snapshot(name) if name else store.require_head()
-        return snapshot, export_snapshot(store, snapshot, target)
-
-
-def import_from(home: Path, sources: Sequence[Path], shape: ShardShape, max_size: int) -> Snapshot:
-    """Verify exports, and add what they hold to the store at ``home``, which is made if need be; a refused one leaves no trace."""
-    with open_archives(sources, shape, max_size) as archives:
-        fresh = not (home / "titans.db").exists()
-        try:
-            with Store.open(home, create=True) as store, store.locked():
-                return import_archives(store, archives, shape.fingerprint)
-        except LockedError:  # whoever holds it may just have made it
-            raise
-        except BaseException:
-            if fresh:
-                Store.remove_new(home)
-            raise
-
-
-def merge_into(sources: Sequence[Path], target: Path, shape: ShardShape, max_size: int) -> tuple[Snapshot, int]:
-    """Verify exports and write one export of all that they hold; returns what it holds, and its bytes. No store is touched."""
-    if os.path.lexists(target):
-        raise UsageError(f"{target} exists already. Choose another name.")
-    try:
-        folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-    except OSError as error:
-        raise TitansError(f"Cannot write {target} ({error.strerror}). Choose another place.") from error
-    try:
-        merged = import_from(folder / "home", sources, shape, max_size)
-        with Store.open(folder / "home") as store:
-            return merged, export_snapshot(store, merged, target)
-    finally:
-        shutil.rmtree(folder)
+        return garbage.delete_snapshot(store, store.snapshot(name))

@@ -29,7 +29,7 @@ def status(home: Path) -> Status:
     """Raises NoStoreError when there is no memory at ``home``."""
     with Store.open(home) as store:
         head = store.require_head()
-        documents, failures = tuple(store.documents(head)), store.failures()
+        documents, failures = tuple(store.documents(head)), store.bookkeeping.failures()
         return Status(
             home,
             head,
@@ -38,7 +38,7 @@ def status(home: Path) -> Status:
             sum(d.memories for d in documents),
             store.shard_bytes(documents),
             sum(sizes.rows * sizes.row_bytes for sizes in map(partial(shard_sizes, home), {d.shard for d in documents})),
-            int(store.setting(BUDGET) or 0),
+            int(store.bookkeeping.setting(BUDGET) or 0),
             tuple(failure for failure in failures if failure.kind != BUDGET),
             tuple(failure for failure in failures if failure.kind == BUDGET),
         )

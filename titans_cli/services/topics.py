@@ -11,8 +11,9 @@ import numpy as np
 from model import Clusters, cluster
 from model.recall.word_filter import content_words
 from titans_cli.models import Models
-from titans_cli.services.ingest.encode import parallel
 from titans_cli.services.recitation import recite_many
+from titans_cli.services.threads import parallel
+from titans_cli.services.vectors import vectors_of
 from titans_cli.store import MemoryIndex, Store, open_index
 
 __all__ = ["Central", "Overview", "Theme", "overview"]
@@ -80,10 +81,10 @@ def overview(home: Path, models: Models, count: int | None = None) -> Overview:
     """At most ``count`` themes of the memory at ``home``; as many as its size suggests when not given. Raises TitansError."""
     with Store.open(home) as store:
         index = open_index(store, store.require_head(models.fingerprint))
-    sentences = len(index.gists)
+    sentences = len(index.vectors)
     if not sentences:
         return Overview(len(index.documents), 0, 0, ())
-    themes = cluster(index.gists, count or suggested(sentences))
+    themes = cluster(vectors_of(index), count or suggested(sentences))
     return Overview(len(index.documents), sentences, index.memories, Describer(models, index, themes).describe())
 
 
@@ -122,7 +123,7 @@ class Describer:
 
     def distinct(self, sentences: np.ndarray) -> list[int]:
         """Those with other words than the ones before."""
-        return list({self.index.gists.words[sentence].tobytes(): sentence for sentence in sentences[::-1].tolist()}.values())[::-1]
+        return list({self.index.words[sentence].tobytes(): sentence for sentence in sentences[::-1].tolist()}.values())[::-1]
 
     def recite(self, memories: list[int]) -> None:
         with parallel(self.models.device) as threads:

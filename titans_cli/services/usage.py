@@ -16,4 +16,4 @@ def count_answer(home: Path, answer: Answer) -> None:
     paths = {piece.source.path for piece in answer.evidence if piece.source is not None}
     if paths:
         with suppress(TitansError, sqlite3.Error), Store.open(home, patience=0) as store:
-            store.count_answer(paths)
+            store.bookkeeping.count_answer(paths)

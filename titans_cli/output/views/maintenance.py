@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 
 @contract(json_output.of_forgotten)
 def print_forgotten(result: Forgotten) -> None:
-    say(f"Forgot {some([d.name for d in result.documents], 20)}; {megabytes(result.freed)} freed.")
+    names = some([d.name for d in result.documents], 20)
+    if result.dry_run:
+        say(f"Would forget {names}; {megabytes(result.freed)}.")
+        return
+    say(f"Forgot {names}; {megabytes(result.freed)} freed.")
     if result.still_in:
         print_note(f"Still in {some([s.name for s in result.still_in])}: titans forget --everywhere takes it out of snapshots too.")
 

@@ -10,6 +10,7 @@ from model import Hit, encode_question, retrieve, score_sentences, score_similar
 from titans_cli.encoding import well_formed
 from titans_cli.models import Models
 from titans_cli.services.recitation import Recited, recite_memories
+from titans_cli.services.vectors import vectors_of
 from titans_cli.store import MemoryIndex, Store, StoredDocument, open_index
 
 __all__ = ["Recitation", "Retrieval", "Retriever", "Sentence"]
@@ -92,7 +93,7 @@ class Retriever:
 
     def retrieve(self, question: str, count: int = COUNT, neighbours: int = NEIGHBOURS, associated: int = ASSOCIATED) -> Retrieval:
         """The sentences of ``count`` memories that fit ``question`` best, and of at most ``associated`` that are like these."""
-        gists, owners = self.index.gists, self.index.owners
+        gists, owners = vectors_of(self.index), self.index.owners
         if not len(gists):
             return EMPTY
         fits = score_sentences(encode_question(self.models.encoder, well_formed(question)), gists)
@@ -112,7 +113,7 @@ class Retriever:
 
     def associate(self, found: Sequence[Hit], count: int) -> list[Hit]:
         """Sentences like the best of ``found``, of at most ``count`` memories; their scores never exceed the best one's."""
-        gists = self.index.gists
+        gists = vectors_of(self.index)
         alike = score_similar([hit.sentence for hit in found[:SEEDS]], gists)
         known = {hit.sentence for hit in found}
         further = retrieve(alike, gists, self.index.owners, count, ALIKE)

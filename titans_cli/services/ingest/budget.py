@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from titans_cli.errors import UsageError
-from titans_cli.store import BUDGET, Store, StoredDocument, shard_sizes
+from titans_cli.store import BUDGET, Store, StoredDocument, garbage, is_automatic, shard_sizes
 
-__all__ = ["agree_on_budget", "keep_within", "parse_size", "worth"]
+__all__ = ["agree_on_budget", "keep_within", "make_room", "parse_size", "worth"]
 
 UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 UNITS |= {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
@@ -36,12 +36,12 @@ def agree_on_budget(store: Store, wanted: int | None) -> int:
 
     What was forgotten for want of room may be memorized again once there is more.
     """
-    before = int(store.setting(BUDGET) or 0)
+    before = int(store.bookkeeping.setting(BUDGET) or 0)
     budget = before if wanted is None else wanted
     if budget != before:
-        store.set_setting(BUDGET, str(budget))
+        store.bookkeeping.set_setting(BUDGET, str(budget))
     if budget == 0 or budget > before > 0:
-        store.remove_failures(failure.path for failure in store.failures() if failure.kind == BUDGET)
+        store.bookkeeping.remove_failures(failure.path for failure in store.bookkeeping.failures() if failure.kind == BUDGET)
     return budget
 
 
@@ -60,7 +60,7 @@ def keep_within(budget: int, store: Store, documents: Sequence[StoredDocument]) 
     taken = sum(sizes[shard] for shard in holders)
     if not budget or taken <= budget:
         return list(documents), []
-    answers, total, later = store.answers(), sum(d.tokens for d in documents), 0
+    answers, total, later = store.bookkeeping.answers(), sum(d.tokens for d in documents), 0
     worths: list[tuple[float, StoredDocument]] = []
     for document in sorted(documents, key=lambda d: d.id, reverse=True):
         worths.append((worth(document, later / max(1, total), answers.get(document.path, 0), store.home), document))
@@ -75,3 +75,13 @@ def keep_within(budget: int, store: Store, documents: Sequence[StoredDocument]) 
             taken -= sizes[document.shard]
     gone = {document.id for document in forgotten}
     return [d for d in documents if d.id not in gone], forgotten
+
+
+def make_room(store: Store, documents: Sequence[StoredDocument], budget: int) -> None:
+    """Delete what was forgotten to stay within the budget, unless a snapshot that the user named holds it."""
+    with store.transaction():
+        store.take_out(documents, [s for s in store.snapshots() if is_automatic(s.name)])
+        for document in documents:
+            reason = f"was forgotten to keep within {budget / 1e6:,.1f} MB. Allow more with --budget."
+            store.bookkeeping.add_failure(document.path, reason, BUDGET, document.source_sha256)
+    garbage.collect(store)

@@ -1,7 +1,7 @@
 """Memorize on a Ray cluster: actors hold the models, extract and write documents, and hand back only what is to be recorded.
 
 Where the store's folder is the same for an actor as for this process, the actor puts its shards there itself. Only this process
-writes the index, so an ingest can be interrupted and goes on like any other, and its memories are those of a single machine.
+writes the catalog, so an ingest can be interrupted and goes on like any other, and its memories are those of a single machine.
 """
 
 import logging
@@ -11,18 +11,16 @@ import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 
 from ingest import Extractor, Options, Source, SourceError
 from titans_cli.errors import TitansError, TooNewError
 from titans_cli.models import Models
-from titans_cli.services.ingest.encode import Learned, Progress, Unheard, learn, memorize_documents
+from titans_cli.services.ingest.encode import learn, memorize_documents
+from titans_cli.services.ingest.request import Progress, Request, Unheard
+from titans_cli.services.ingest.result import Learned
 from titans_cli.store import keep_shard
-
-if TYPE_CHECKING:
-    from titans_cli.services.ingest.run import Request
 
 __all__ = ["cluster_learner"]
 
@@ -60,7 +58,7 @@ class Actor:
 
 
 @contextmanager
-def cluster_learner(home: Path, fingerprint: str, progress: Progress, request: "Request") -> Iterator["Cluster"]:
+def cluster_learner(home: Path, fingerprint: str, progress: Progress, request: Request) -> Iterator["Cluster"]:
     """Memorizes on the Ray cluster that ``request`` names ("local": a new one on this machine), with its number of actors or one a core.
 
     Raises TitansError when there is no Ray or no such cluster, TooNewError when an actor has other model weights.
@@ -69,7 +67,7 @@ def cluster_learner(home: Path, fingerprint: str, progress: Progress, request: "
     try:
         import ray
     except ImportError as error:
-        raise TitansError("Ray is not installed. Install it: pip install 'titans[ray]'") from error
+        raise TitansError("Ray is not installed. Install it: pip install 'titans-cli[ray]'") from error
     try:
         knock(request.cluster)
         ray.init(address=request.cluster, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
@@ -95,7 +93,7 @@ def knock(address: str | None) -> None:
 class Cluster:
     """Actors of a Ray cluster, started when first needed. Call it to memorize."""
 
-    def __init__(self, home: Path, mark: Path, fingerprint: str, progress: Progress, request: "Request"):
+    def __init__(self, home: Path, mark: Path, fingerprint: str, progress: Progress, request: Request):
         self.home, self.mark, self.fingerprint, self.progress = home, mark, fingerprint, progress
         self.options, self.workers = request.options, request.workers
         self.actors: list = []

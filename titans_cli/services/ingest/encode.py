@@ -1,57 +1,27 @@
-"""From a document's text to its shard: write, recite back, make gists. Nothing is stored here."""
+"""From a document's text to its shard: write, recite back, make sentence vectors. Nothing is stored here."""
 
-import ctypes
-import sys
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby, islice
 from operator import itemgetter
-from typing import Protocol, TypeVar
 
 import numpy as np
-import torch
 
 from ingest import Document, Segment, SourceError, segments
-from model import MemorizeError, encode_sentences, memorize, sentence_texts
+from model import MemorizeError, Memory, SentenceVectors, encode_sentences, memorize, sentence_texts
 from titans_cli.models import Models
+from titans_cli.services.ingest.request import Progress
+from titans_cli.services.ingest.result import Learned
+from titans_cli.services.threads import in_order, parallel, release_memory
 from titans_cli.store import NewDocument, Shard, pack_shard
 
-__all__ = ["Learned", "Memorized", "Progress", "Unheard", "in_order", "learn", "memorize_documents", "parallel"]
+__all__ = ["Memorized", "learn", "memorize_documents", "segment_groups"]
 
 GROUP = 32
 """Segments written at once. Every document's groups begin with it, so that its memories depend on it alone."""
-AHEAD = 2
-"""Groups that wait, for each thread: bounds what is held in memory."""
-MOST_THREADS = 4
-"""Groups written at the same time; each takes about 150 MB."""
-ARENAS = -8
-"""glibc's M_ARENA_MAX."""
 
 Job = tuple[Document | SourceError, list[Segment]]
-Item = TypeVar("Item")
-Result = TypeVar("Result")
-
-
-class Progress(Protocol):
-    """What an ingest tells while it runs."""
-
-    def begin(self, files: int, size: int) -> None: ...
-    def file(self, name: str, pages: int | None, size: int) -> None: ...
-    def page(self, number: int | None, tokens: int, share: float) -> None: ...
-    def done(self, size: int) -> None: ...
-
-
-class Unheard:
-    """Progress that nobody looks at."""
-
-    def begin(self, files: int, size: int) -> None: ...
-    def file(self, name: str, pages: int | None, size: int) -> None: ...
-    def page(self, number: int | None, tokens: int, share: float) -> None: ...
-    def done(self, size: int) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -61,18 +31,6 @@ class Memorized:
     document: Document
     shard: Shard
     tokens: int
-
-
-@dataclass(frozen=True)
-class Learned:
-    """What is recorded of a memorized document, and what there is to tell about it. Small: a machine can hand it to another."""
-
-    document: NewDocument
-    shard_bytes: int
-    memory_bytes: int  # of weights and scales
-    empty_pages: tuple[int, ...] = ()
-    failed_pages: tuple[tuple[int, str], ...] = ()
-    encoding: str | None = None  # of a text file
 
 
 @dataclass(frozen=True)
@@ -98,42 +56,19 @@ def memorize_documents(
             release_memory()
 
 
+def segment_groups(models: Models, document: Document) -> Iterator[list[Segment]]:
+    """The segments of ``document``, as many together as are written and encoded at once: a sentence's vector depends on its group."""
+    stream = segments(document, models.tokenizer.encode_ordinary, models.memorizer.config.segment)
+    return iter(lambda: list(islice(stream, GROUP)), [])
+
+
 def groups_of(models: Models, documents: Iterable[Document | SourceError]) -> Iterator[Job]:
     for document in documents:
         if isinstance(document, SourceError):
             yield document, []
         else:
-            stream = segments(document, models.tokenizer.encode_ordinary, models.memorizer.config.segment)
-            while group := list(islice(stream, GROUP)):
+            for group in segment_groups(models, document):
                 yield document, group
-
-
-@contextmanager
-def parallel(device: torch.device) -> Iterator[int]:
-    """How many groups to write at once. On a CPU every one gets a core of its own: nothing waits for the slowest part of a product."""
-    before = torch.get_num_threads()
-    threads = min(before, MOST_THREADS) if device.type == "cpu" else 1
-    limit_arenas(threads)
-    torch.set_num_threads(max(1, before // threads))
-    try:
-        yield threads
-    finally:
-        torch.set_num_threads(before)
-
-
-def in_order(work: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:
-    """``work`` done on ``items`` in several threads; results in the items' order. Items are taken only ``AHEAD`` of need."""
-    waiting: deque[Future[Result]] = deque()
-    with ThreadPoolExecutor(threads, "memorizer") as pool:
-        try:
-            for item in items:
-                waiting.append(pool.submit(work, item))
-                if len(waiting) > AHEAD * threads:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
 
 
 def write_group(models: Models, job: Job) -> tuple[Document | SourceError, Group | SourceError]:
@@ -149,20 +84,24 @@ def write_group(models: Models, job: Job) -> tuple[Document | SourceError, Group
     for memory, page in zip(memories, pages, strict=True):
         texts += sentence_texts(models.tokenizer, memory.tokens, memory.sentences)
         text_pages += [page] * len(memory.sentences)
-    gists = encode_sentences(models.encoder, texts, text_pages)
-    shard = Shard(
-        weights=torch.cat([m.weights for m in memories]),
-        rows=torch.tensor([len(m.weights) for m in memories], dtype=torch.uint8),
-        scales=torch.stack([m.scale for m in memories]),
-        pages=torch.tensor(pages, dtype=torch.int32),
-        checksums=torch.tensor([list(m.checksum) for m in memories], dtype=torch.uint8),
-        sentences=torch.tensor([size for m in memories for size in m.sentences], dtype=torch.int16),
-        owners=torch.tensor([i for i, m in enumerate(memories) for _ in m.sentences], dtype=torch.int32),
-        gists=torch.from_numpy(gists.vectors),
-        gist_scales=torch.from_numpy(gists.scales),
-        gist_words=torch.from_numpy(gists.words.view(np.int64)),
-    )
+    shard = shard_of(memories, pages, encode_sentences(models.encoder, texts, text_pages))
     return document, Group(shard, sum(len(m.tokens) for m in memories), sum(map(len, texts)))
+
+
+def shard_of(memories: Sequence[Memory], pages: Sequence[int], gists: SentenceVectors) -> Shard:
+    """The arrays of a shard, see ``titans_cli.store.shards``; ``gists`` are the vectors of the memories' sentences."""
+    return Shard(
+        weights=np.concatenate([m.weights.numpy() for m in memories]),
+        rows=np.array([len(m.weights) for m in memories], np.uint8),
+        scales=np.array([m.scale.numpy() for m in memories], np.float16),
+        pages=np.array(pages, np.int32),
+        checksums=np.array([list(m.checksum) for m in memories], np.uint8),
+        sentences=np.array([size for m in memories for size in m.sentences], np.int16),
+        owners=np.array([i for i, m in enumerate(memories) for _ in m.sentences], np.int32),
+        gists=gists.vectors,
+        gist_scales=gists.scales,
+        gist_words=gists.words.view(np.int64),
+    )
 
 
 def gather(document: Document, parts: Iterable[Group | SourceError], progress: Progress) -> Memorized | SourceError:
@@ -196,15 +135,3 @@ def learn(memorized: Memorized, fingerprint: str) -> tuple[Learned, bytes]:
     )
     size = shard.weights.nbytes + shard.rows.nbytes + shard.scales.nbytes
     return Learned(row, len(data), size, document.empty_pages, document.failed_pages, document.encoding), data
-
-
-def limit_arenas(threads: int) -> None:
-    """Let glibc's heap have few arenas: each would keep the most that any of its documents took."""
-    if sys.platform == "linux" and (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)) is not None:
-        mallopt(ARENAS, threads)
-
-
-def release_memory() -> None:
-    """Give freed memory back: with documents of all sizes, glibc's heap would grow by about a third in a long ingest."""
-    if sys.platform == "linux" and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)) is not None:
-        trim(0)  # other C libraries have none

@@ -9,8 +9,9 @@ from watchfiles import watch as changes
 
 from titans_cli.errors import LockedError, UsageError
 from titans_cli.models import Models
-from titans_cli.services.ingest.encode import Unheard
-from titans_cli.services.ingest.run import IngestResult, Request, ingest
+from titans_cli.services.ingest.request import Request, Unheard
+from titans_cli.services.ingest.result import IngestResult
+from titans_cli.services.ingest.run import ingest
 
 __all__ = ["watch"]
 

@@ -10,14 +10,17 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
-from ingest import Document, Extractor, Options, Segment, SourceError, find_sources, segments
+from ingest import Document, Extractor, Options, Segment, SourceError, find_sources
 from model import Neighbor, SentenceVectors, encode_sentences, nearest_sentences, token_nats
 from titans_cli.errors import TitansError, UsageError
 from titans_cli.models import Models
-from titans_cli.services.ingest.encode import Progress, in_order, parallel
+from titans_cli.services.ingest.encode import segment_groups
+from titans_cli.services.ingest.request import Progress
 from titans_cli.services.novelty.align import Items, align, items_of, runs_over
 from titans_cli.services.novelty.score import Known, Laid, Line, SurprisingSentence, best_of, judge, line_of
 from titans_cli.services.recitation import Recited, recite_many
+from titans_cli.services.threads import in_order, parallel
+from titans_cli.services.vectors import vectors_of
 from titans_cli.settings import pdf_passwords
 from titans_cli.store import MemoryIndex, Store, open_index
 
@@ -29,8 +32,6 @@ LIKELY = 0.62
 """Score that the others than the best need: what is less like a sentence holds no row of its words."""
 BESIDE = 2
 """Memories on either side in which the rest of a sentence is looked for."""
-GROUP = 32
-"""Segments encoded at once, as when they are memorized: the same sentence in the same document has the same gist."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ class Spectator:
         """How surprising ``document`` is; ``begun`` (monotonic seconds) is when its reading began."""
         with parallel(self.models.device) as threads:
             lines, gists = self.read(document, progress, threads)
-            near = nearest_sentences(gists, [line.items.text for line in lines], self.index.gists)
+            near = nearest_sentences(gists, [line.items.text for line in lines], vectors_of(self.index))
             woken = self.wake(lines, near, threads)
         sentences, before = [], None
         owners: Counter[str] = Counter()
@@ -117,11 +118,9 @@ class Spectator:
 
     def read(self, document: Document, progress: Progress, threads: int) -> tuple[list[Line], SentenceVectors]:
         """The document's sentences and their gists, made as when it is memorized."""
-        stream = segments(document, self.models.tokenizer.encode_ordinary, self.models.memorizer.config.segment)
-        groups = iter(lambda: list(islice(stream, GROUP)), [])
         lines, gists = [], []
         characters, read = sum(len(page.text) for page in document.pages), 0
-        for made, gist, tokens in in_order(self.read_group, groups, threads):
+        for made, gist, tokens in in_order(self.read_group, segment_groups(self.models, document), threads):
             lines += made
             gists.append(gist)
             read += sum(len(line.items.text) for line in made)

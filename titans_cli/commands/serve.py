@@ -1,30 +1,15 @@
-import sys
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from titans_cli.commands.options import Home, command
+from titans_cli.commands.options import Device, Home, command, need
+from titans_cli.errors import UsageError
+from titans_cli.output import print_error, say
+from titans_cli.session import Session
+from titans_cli.settings import home_folder, server_token
 
 PORT = 8372
-
-
-@command("titans mcp", "claude mcp add titans -- titans mcp", "titans mcp --allow-write", json=False)
-def mcp(
-    allow_write: Annotated[bool, typer.Option("--allow-write", help="Offer tools that memorize and forget, too.")] = False,
-    home: Home = None,
-) -> None:
-    """Let an assistant use the memory: a server of the Model Context Protocol on standard input and output."""
-    need("mcp", "mcp")
-    from titans_cli.output import print_note
-    from titans_cli.servers.mcp import serve as run
-    from titans_cli.session import Session
-    from titans_cli.settings import home_folder
-
-    if sys.stdin.isatty():
-        print_note("An assistant starts this and speaks with it. Tell it the command: titans mcp. Ctrl-C ends it.")
-    run(Session(home_folder(home)), allow_write)
 
 
 @command("titans serve", "titans serve --port 0", "titans serve --token-file token.txt", json=False)
@@ -34,37 +19,25 @@ def serve(
     token_file: Annotated[
         Path | None, typer.Option("--token-file", help="File with a token that each request must bring; $TITANS_TOKEN does the same.")
     ] = None,
+    device: Device = None,
     home: Home = None,
 ) -> None:
     """Let editors and other programs on this machine ask the memory, as they would ask OpenAI's chat API."""
     need("starlette", "serve")
     need("uvicorn", "serve")
-    from titans_cli.output import print_error, say
-    from titans_cli.servers.http import open_socket
+    from titans_cli.servers.http import open_socket  # extras
     from titans_cli.servers.http import serve as run
-    from titans_cli.session import Session
-    from titans_cli.settings import home_folder
 
     token = read_token(token_file)
     with open_socket(host, port) as listening:
         address = f"http://127.0.0.1:{listening.getsockname()[1]}/v1"
         kept = "with the token" if token else "for every program on this machine"
         say(f"Listening at {address} {kept}; the model is called titans. Ctrl-C ends it.")
-        run(Session(home_folder(home)), listening, token, print_error)
-
-
-def need(package: str, extra: str) -> None:
-    from titans_cli.errors import UsageError
-
-    if find_spec(package) is None:
-        raise UsageError(f'This needs the package {package}. Install it: pip install "titans[{extra}]"')
+        run(Session(home_folder(home), device), listening, token, print_error)
 
 
 def read_token(file: Path | None) -> str | None:
     """The token of a file, or of the environment. Raises UsageError."""
-    from titans_cli.errors import UsageError
-    from titans_cli.settings import server_token
-
     try:
         token = server_token() if file is None else file.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:

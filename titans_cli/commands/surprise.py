@@ -3,7 +3,10 @@ from typing import Annotated
 
 import typer
 
-from titans_cli.commands.options import Home, check_encoding, command
+from titans_cli.commands.options import Device, Home, check_encoding, command
+from titans_cli.models import Models
+from titans_cli.output import IngestBar, must_not_exist, print_surprise, write_heat
+from titans_cli.settings import home_folder
 
 
 @command("titans surprise draft.pdf", "titans surprise draft.pdf --html draft.html --png draft.png", "titans surprise news.txt --least 0.5")
@@ -13,34 +16,18 @@ def surprise(
     html: Annotated[Path | None, typer.Option("--html", help="Also write a page for a browser.")] = None,
     png: Annotated[Path | None, typer.Option("--png", help="Also write an image.")] = None,
     encoding: Annotated[str | None, typer.Option("--encoding", help="Of a text file; told from its bytes when not given.")] = None,
+    device: Device = None,
     home: Home = None,
 ) -> None:
     """Show what in a document is new to this memory and what it knew, word by word.
 
     Nothing is memorized. Memories that fit are recited and laid beside each sentence: 0 is known word for word, 1 is new.
     """
-    from titans_cli.models import Models
-    from titans_cli.output import IngestBar, must_not_exist, print_surprise, write_heat
     from titans_cli.services.novelty.report import surprise as run
-    from titans_cli.settings import home_folder
 
     check_encoding(encoding)
     must_not_exist([html, png])
     with IngestBar() as bar:
-        result = run(home_folder(home), Models(), file, bar, encoding)
+        result = run(home_folder(home), Models(device=device), file, bar, encoding)
     print_surprise(result, least)
     write_heat(result, html, png, least)
-
-
-@command("titans overview", "titans overview --themes 20")
-def overview(
-    themes: Annotated[int | None, typer.Option("--themes", min=1, max=200, help="How many; chosen by size when not given.")] = None,
-    home: Home = None,
-) -> None:
-    """Show what the memory is about: its themes, each with a recited sentence, its words and its documents."""
-    from titans_cli.models import Models
-    from titans_cli.output import print_overview
-    from titans_cli.services.topics import overview as run
-    from titans_cli.settings import home_folder
-
-    print_overview(run(home_folder(home), Models(), themes))

@@ -1,7 +1,7 @@
 """Export and import of a snapshot as one file: an uncompressed zip sealed by a SHA-256 over all of it, see ``container.py``.
 
     manifest.json             format, model fingerprint, snapshot digest, SHA-256 of documents.json
-    documents.json            what the index knows of each document, a line each, sorted
+    documents.json            what the catalog knows of each document, a line each, sorted
     shards/<sha256>.safetensors, sorted
 
 Equal snapshots make equal files, whatever they are called and whoever writes them. Import reads exactly that, checks all of it
@@ -20,12 +20,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 from titans_cli.errors import DamagedError, TitansError, TooNewError, UsageError
+from titans_cli.store.catalog import Catalog
 from titans_cli.store.container import Member, Writer, is_sealed, member_at, read_member, read_members
 from titans_cli.store.files import sha256_of_file, shard_path, whole_file, write_atomically
+from titans_cli.store.records import NewDocument, Snapshot, digest_of
 from titans_cli.store.shards import ShardShape, verify_shard
-from titans_cli.store.store import NewDocument, Snapshot, Store, digest_of
 
-__all__ = ["Archive", "export_snapshot", "import_archives", "open_archives"]
+__all__ = ["ExportFile", "export_snapshot", "import_exports", "open_exports"]
 
 FORMAT = 2
 SHARD_NAME = re.compile(r"shards/([0-9a-f]{64})\.safetensors")
@@ -66,7 +67,7 @@ def shard_name(digest: str) -> str:
     return f"shards/{digest}.safetensors"
 
 
-def export_snapshot(store: Store, snapshot: Snapshot, target: Path) -> int:
+def export_snapshot(store: Catalog, snapshot: Snapshot, target: Path) -> int:
     """Write ``snapshot`` to ``target``, which must not exist; returns its size in bytes. Shards are checked on the way."""
     if os.path.lexists(target):
         raise UsageError(f"{target} exists already. Choose another name.")
@@ -92,7 +93,7 @@ def export_snapshot(store: Store, snapshot: Snapshot, target: Path) -> int:
     return target.stat().st_size
 
 
-def whole_shard(store: Store, digest: str) -> bytes:
+def whole_shard(store: Catalog, digest: str) -> bytes:
     """A shard's bytes. Raises DamagedError when they are not what its name says, TitansError when no import would take them."""
     try:
         data = shard_path(store.home, digest).read_bytes()
@@ -109,7 +110,7 @@ def whole_shard(store: Store, digest: str) -> bytes:
 
 
 @dataclass(frozen=True)
-class Archive:
+class ExportFile:
     """An export that is open and verified from end to end."""
 
     path: Path
@@ -119,22 +120,22 @@ class Archive:
 
 
 @contextmanager
-def open_archives(paths: Sequence[Path], shape: ShardShape, max_size: int) -> Iterator[list[Archive]]:
+def open_exports(paths: Sequence[Path], shape: ShardShape, max_size: int) -> Iterator[list[ExportFile]]:
     """Open and verify exports of ``max_size`` bytes at most each. Raises TitansError; no store is needed, none is touched."""
     with ExitStack() as stack:
-        archives = []
+        exports = []
         for path in paths:
             try:
                 if not path.is_file() and path.exists():  # opening a pipe would wait for ever
                     raise UsageError(f"{path} is not a file. Name a file that titans export has written.")
                 file = stack.enter_context(path.open("rb"))
-                archives.append(verify(file, path, shape, max_size))
+                exports.append(verify(file, path, shape, max_size))
             except OSError as error:
                 raise TitansError(f"Cannot read {path} ({error.strerror}). Check the path.") from error
-        yield archives
+        yield exports
 
 
-def verify(file: BinaryIO, path: Path, shape: ShardShape, max_size: int) -> Archive:
+def verify(file: BinaryIO, path: Path, shape: ShardShape, max_size: int) -> ExportFile:
     """Check every byte of an export. Raises UsageError, DamagedError or TooNewError."""
     size = os.fstat(file.fileno()).st_size
     if size > max_size:
@@ -156,7 +157,7 @@ def verify(file: BinaryIO, path: Path, shape: ShardShape, max_size: int) -> Arch
         verify_shards(file, path, shape, documents, shards)
     except ValueError as error:
         raise DamagedError(f"{path} is not a sound titans export: {error}. Export it again. Nothing was imported.") from error
-    return Archive(path, file, tuple(documents), shards)
+    return ExportFile(path, file, tuple(documents), shards)
 
 
 def read_object(text: bytes, what: str) -> dict:
@@ -180,7 +181,7 @@ def read_manifest(file: BinaryIO, path: Path, size: int, fingerprint: str) -> di
     if type(manifest.get("format")) is not int:
         raise ValueError("its manifest has no format")
     if manifest["format"] > FORMAT:
-        raise TooNewError(f"{path} was written by a newer titans. Upgrade: pip install --upgrade titans")
+        raise TooNewError(f"{path} was written by a newer titans. Upgrade: pip install --upgrade titans-cli")
     if manifest["format"] < FORMAT:
         raise ValueError("an older titans wrote it")
     if manifest.keys() != {"format", "fingerprint", "digest", "documents"} or json.dumps(manifest).encode() != data:
@@ -264,7 +265,7 @@ def verify_shards(file: BinaryIO, path: Path, shape: ShardShape, documents: Sequ
         except DamagedError as error:
             raise ValueError(str(error).rstrip(".")) from error
         except TooNewError as error:
-            raise TooNewError(f"{path} holds shards of a newer titans. Upgrade: pip install --upgrade titans") from error
+            raise TooNewError(f"{path} holds shards of a newer titans. Upgrade: pip install --upgrade titans-cli") from error
         facts[digest] = shard.memories, int(shard.sentences.sum()), int(shard.pages.max())
     for document in documents:
         memories, tokens, last = facts[document.shard]
@@ -272,7 +273,7 @@ def verify_shards(file: BinaryIO, path: Path, shape: ShardShape, documents: Sequ
             raise ValueError("its documents do not say what their shards hold")
 
 
-def import_archives(store: Store, archives: Sequence[Archive], fingerprint: str) -> Snapshot:
+def import_exports(store: Catalog, exports: Sequence[ExportFile], fingerprint: str) -> Snapshot:
     """Add verified exports to the head, which is kept as it was by a snapshot; returns the new head.
 
     The result is the union: a document is one with another when file, content and memories are the same, so neither the order of
@@ -282,15 +283,15 @@ def import_archives(store: Store, archives: Sequence[Archive], fingerprint: str)
         store.require_head(fingerprint)
     written: list[Path] = []
     try:
-        copy_shards(store.home, archives, written)
-        with store.db.atomic():
+        copy_shards(store.home, exports, written)
+        with store.transaction():
             head = store.head()
             documents = {place_of(d): d for d in store.documents(head)} if head else {}
             known = len(documents)
-            for archive in archives:
-                for new in archive.documents:
+            for export in exports:
+                for new in export.documents:
                     if place_of(new) not in documents:
-                        documents[place_of(new)] = store.add_document(new, archive.shards[new.shard].size, imported=True)
+                        documents[place_of(new)] = store.add_document(new, export.shards[new.shard].size, imported=True)
             if head is not None and len(documents) == known:
                 return head
             if head is not None:
@@ -302,17 +303,17 @@ def import_archives(store: Store, archives: Sequence[Archive], fingerprint: str)
         raise
 
 
-def copy_shards(home: Path, archives: Sequence[Archive], written: list[Path]) -> None:
+def copy_shards(home: Path, exports: Sequence[ExportFile], written: list[Path]) -> None:
     """Write shards that the store does not have whole, and list them in ``written``. Raises TitansError."""
-    wanted = {shard_path(home, digest): (archive, digest) for archive in archives for digest in archive.shards}
+    wanted = {shard_path(home, digest): (export, digest) for export in exports for digest in export.shards}
     try:
         missing = {path: origin for path, origin in wanted.items() if not path.is_file() or sha256_of_file(path) != origin[1]}
-        needed = sum(archive.shards[digest].size for archive, digest in missing.values())
+        needed = sum(export.shards[digest].size for export, digest in missing.values())
         free = shutil.disk_usage(home).free
         if needed > free:
             raise TitansError(f"{home} needs {needed / 1e9:,.2f} GB and has {free / 1e9:,.2f} free. Make room. Nothing was imported.")
-        for path, (archive, digest) in missing.items():
-            data = shard_again(archive, digest)
+        for path, (export, digest) in missing.items():
+            data = shard_again(export, digest)
             if not path.exists():
                 written.append(path)
             write_atomically(path, data)
@@ -320,15 +321,15 @@ def copy_shards(home: Path, archives: Sequence[Archive], written: list[Path]) ->
         raise TitansError(f"Cannot write to {home} ({error.strerror}). Nothing was imported. Look at its disk and import again.") from error
 
 
-def shard_again(archive: Archive, digest: str) -> bytes:
+def shard_again(export: ExportFile, digest: str) -> bytes:
     """A shard as it was when it was checked. Raises DamagedError when the file has changed since."""
     try:
-        data = read_member(archive.file, archive.shards[digest])
+        data = read_member(export.file, export.shards[digest])
         if hashlib.sha256(data).hexdigest() == digest:
             return data
     except ValueError:
         pass
-    raise DamagedError(f"{archive.path} changed while it was imported. Import it again. Nothing was imported.")
+    raise DamagedError(f"{export.path} changed while it was imported. Import it again. Nothing was imported.")
 
 
 def remove(folder: Path, written: Sequence[Path]) -> None:
