@@ -16,6 +16,8 @@ from titans_cli import __version__
 from titans_cli.encoding import well_formed
 from titans_cli.errors import TitansError
 from titans_cli.services.ask.results import MIN_CONFIDENCE, Evidence
+from titans_cli.services.maintenance import forget
+from titans_cli.services.recite import recite_on
 from titans_cli.session import Session
 
 __all__ = ["make_server", "serve"]
@@ -125,8 +127,6 @@ def answered(session: Session, question: str, least: float | None) -> CallToolRe
 
 
 def recited(session: Session, words: str) -> CallToolResult:
-    from titans_cli.services.recite import recite_on
-
     begun = clean(words, "Give some words of a document.")
     found = session.read(lambda assistant: recite_on(assistant.retriever, begun))
     told = Recited(
@@ -164,8 +164,6 @@ def remembered(session: Session, text: str) -> CallToolResult:
 
 
 def forgotten(session: Session, document: str) -> CallToolResult:
-    from titans_cli.services.maintenance import forget
-
     with session.exclusive():
         done = forget(session.home, [document])
     told = Forgotten(documents=[well_formed(d.name) for d in done.documents], still_in=[snapshot.name for snapshot in done.still_in])
