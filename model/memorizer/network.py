@@ -178,7 +178,7 @@ class Memorizer(nn.Module):
 
         With ``past`` the states are those of one token [b, 1, d], read after those of ``past``, to which it is added.
         """
-        mask = self.visible(states).to(torch.zeros(1).device) if past is None else None
+        mask = self.visible(states) if past is None else None
         before = (1 if context is None else 2) * (self.config.window - 1)
         for i, block in enumerate(self.blocks):
             states, (keys, values) = block(states, mask, context, past[i] if past else None)

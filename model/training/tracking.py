@@ -83,7 +83,7 @@ class Tracker(nn.Module):
         Tokens are counted without the ``shift`` persistent ones in front.
         """
         total, count = torch.zeros((), device=valid.device), 0
-        numbers = partial(torch.tensor)
+        numbers = partial(torch.tensor, device=valid.device)
         by_relation: dict[int, list[TokenLink]] = defaultdict(list)
         for window, drawn in enumerate(links):
             for relation, origin, targets in drawn:
