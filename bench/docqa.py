@@ -31,7 +31,7 @@ from model.recall.search import similarities
 from model.training.corpus import load_texts
 from model.training.scoring import best, exact_match, f1
 from titans_cli.models import Models
-from titans_cli.usecases.ask import Assistant, answer_text
+from titans_cli.services.ask.answer import Assistant, answer_text
 
 WINDOW, TOP = 256, 8
 COPIES = {"plain": 1, "duplicates": 5, "edited": 10}
@@ -174,9 +174,9 @@ def retrieval(models: Models, search: Search, windows: list[str]) -> Pipeline:
 
 def memory(assistant: Assistant) -> Pipeline:
     def answer(question: str) -> Said:
-        awake = assistant.awaken(question)
-        said = assistant.read(question, awake, time.monotonic())
-        return Said(said.answer, said.confidence, [run.text for run in awake.runs])
+        retrieval = assistant.retriever.retrieve(question)
+        said = assistant.read(question, retrieval, time.monotonic())
+        return Said(said.answer, said.confidence, [run.text for run in retrieval.runs])
 
     return answer
 

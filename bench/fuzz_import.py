@@ -23,9 +23,9 @@ from mutated_bytes import mutate_bytes, mutate_sealed, mutate_zip
 from mutated_contents import mutate_documents, mutate_manifest, mutate_tensors
 
 from titans_cli.errors import TitansError
+from titans_cli.services.maintenance import check
+from titans_cli.services.transfer import export_to, import_from
 from titans_cli.store import Store, open_index
-from titans_cli.usecases.care import check
-from titans_cli.usecases.snapshots import export_to, import_from
 
 __all__ = ["KINDS", "Bench", "Verdict"]
 

@@ -18,8 +18,8 @@ from ingest import find_sources, read_document
 from ingest.sentences import sentence_spans
 from model import encode_sentences
 from titans_cli.models import Models
-from titans_cli.usecases.ingest import ingest
-from titans_cli.usecases.memorize import Unheard
+from titans_cli.services.ingest.request import Unheard
+from titans_cli.services.ingest.run import ingest
 
 QUESTIONS = [
     "What is this about?",

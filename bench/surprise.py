@@ -27,11 +27,11 @@ from ingest import Document, Page, Source, read_document
 from ingest.sentences import sentence_spans
 from model.memorizer.quantization import dequantize, unpack
 from titans_cli.models import Models
+from titans_cli.services.ingest.request import Unheard
+from titans_cli.services.novelty.align import items_of
+from titans_cli.services.novelty.report import Spectator, Surprise
+from titans_cli.services.novelty.score import KINDS, PARTLY
 from titans_cli.store import Store, open_index
-from titans_cli.usecases.alignment import items_of
-from titans_cli.usecases.judging import KINDS, PARTLY
-from titans_cli.usecases.memorize import Unheard
-from titans_cli.usecases.surprise import Spectator, Surprise
 
 LONGEST = 30_000
 EDITED = 0.2

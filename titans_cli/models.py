@@ -1,42 +1,64 @@
-"""The two networks with their weights, loaded when first needed."""
+"""The two networks with their weights. They are loaded, and torch with them, when first needed."""
 
-import hashlib
+from __future__ import annotations
+
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import tiktoken
+from model.weights_file import WEIGHTS
+from titans_cli.fingerprint import fingerprint_of
+from titans_cli.store import ShardShape
 
-from model import Encoder, Memorizer, Reader, choose_device, load_encoder, load_memorizer, load_tokenizer, weight_files
-from model.config import EncoderConfig, MemorizerConfig
-from model.recall.word_filter import LANES
-from model.weights_file import RANKS, WEIGHTS, load_config
-from titans_cli.store.files import sha256_of_file
-from titans_cli.store.shards import ShardShape
+if TYPE_CHECKING:  # torch is loaded where a network is first needed, and only there
+    import tiktoken
+    import torch
+
+    from model import Encoder, Memorizer, Reader
 
 __all__ = ["Models"]
 
 
 class Models:
-    """Both networks on one device, and the fingerprint of their weights: those shipped, or others in ``folder``."""
+    """Both networks on one device, and the fingerprint of their weights: those shipped, or others in ``folder``.
 
-    def __init__(self, folder: Path = WEIGHTS) -> None:
+    ``device``: cpu, cuda or mps; the fastest one that is there when not given.
+    """
+
+    def __init__(self, folder: Path = WEIGHTS, device: str | None = None) -> None:
         self.folder = folder
-        self.device = choose_device()
+        self.device_name = device
+
+    @cached_property
+    def device(self) -> torch.device:
+        """Decided once. Raises UsageError for a device that is not there."""
+        from model import choose_device
+
+        return choose_device(self.device_name)
 
     @cached_property
     def memorizer(self) -> Memorizer:
+        from model import load_memorizer
+
         return load_memorizer(self.device, self.folder)
 
     @cached_property
     def encoder(self) -> Encoder:
+        from model import load_encoder
+
         return load_encoder(self.device, self.folder)
 
     @cached_property
     def reader(self) -> Reader:
+        from model import Reader
+
         return Reader(self.encoder)
 
     @cached_property
     def tokenizer(self) -> tiktoken.Encoding:
+        from model import load_tokenizer
+        from model.weights_file import RANKS
+
         return load_tokenizer(self.folder / RANKS.name)
 
     def load(self) -> None:
@@ -45,15 +67,16 @@ class Models:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over all weight files: memories and gists are only readable by the weights that wrote them."""
-        digest = hashlib.sha256()
-        for path in weight_files(self.folder):
-            digest.update(bytes.fromhex(sha256_of_file(path)))
-        return digest.hexdigest()
+        """See ``fingerprint_of``."""
+        return fingerprint_of(self.folder)
 
     @cached_property
     def shape(self) -> ShardShape:
         """What the shards look like that these networks write; told from the weights' configurations alone."""
+        from model.config import EncoderConfig, MemorizerConfig
+        from model.recall.word_filter import LANES
+        from model.weights_file import load_config
+
         memorizer = MemorizerConfig.from_dict(load_config(self.folder / "memorizer.safetensors"))
         memory = memorizer.memory
         return ShardShape(

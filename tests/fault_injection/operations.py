@@ -14,10 +14,10 @@ from ingest import Document, Options, Source, SourceError, read_document
 from titans_cli import models as models_module
 from titans_cli.app import app
 from titans_cli.models import Models
+from titans_cli.services.ingest import encode as memorize_module
+from titans_cli.services.ingest import run as ingest_module
+from titans_cli.services.maintenance import check
 from titans_cli.store import History, Store, Turn, now, shard_path
-from titans_cli.usecases import ingest as ingest_module
-from titans_cli.usecases import memorize as memorize_module
-from titans_cli.usecases.care import check
 
 __all__ = ["OPERATIONS", "Operation", "Workshop"]
 
@@ -239,7 +239,7 @@ def state_of(home: Path) -> dict:
     with Store.open(home) as store:
         # times stand in the names of what is kept before a change
         snapshots = [[re.sub(r"(before-[a-z]+)-.*", r"\1", s.name), s.digest, len(store.documents(s))] for s in store.snapshots()]
-        failures = [[failure.path, failure.kind] for failure in store.failures()]
+        failures = [[failure.path, failure.kind] for failure in store.bookkeeping.failures()]
         shards = store.shards()
     files = {}
     for path in home.rglob("*"):

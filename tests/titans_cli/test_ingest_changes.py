@@ -5,8 +5,8 @@ import threading
 import pytest
 
 from titans_cli.models import Models
+from titans_cli.services.ingest.watch import watch
 from titans_cli.store import Store
-from titans_cli.usecases.watch import watch
 
 MILL = "The mill at Lund was built in 1702 by Anna Berg. It burned down twice."
 SHIP = "The ship Aurora sank near Cape Horn in 1871. Nine sailors were saved."

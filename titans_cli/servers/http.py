@@ -22,10 +22,12 @@ from starlette.routing import Route
 
 from titans_cli.encoding import well_formed
 from titans_cli.errors import NoStoreError, TitansError, UsageError
-from titans_cli.render.facts import of_answer
-from titans_cli.render.terminal import VERSION
+from titans_cli.output.json_output import of_answer
+from titans_cli.output.terminal import VERSION
 from titans_cli.servers.guard import BODY, LOOPBACK_ORIGIN, Guard, error_response
-from titans_cli.usecases.shared import SharedMemory
+from titans_cli.services.ask.results import Answer
+from titans_cli.services.usage import count_answer
+from titans_cli.session import Session
 
 __all__ = ["MODEL", "make_app", "open_socket", "serve"]
 
@@ -102,7 +104,7 @@ def earlier_of(turns: Sequence[tuple[str, str]]) -> tuple[tuple[str, str | None]
     return tuple(pairs)
 
 
-def content_of(answer: Any, asked: str) -> Iterator[str]:
+def content_of(answer: Answer, asked: str) -> Iterator[str]:
     """The answer as people read it, in pieces: the first line is the answer alone."""
     yield REFUSED if answer.answer is None else answer.answer
     for evidence in answer.evidence:
@@ -118,8 +120,8 @@ def content_of(answer: Any, asked: str) -> Iterator[str]:
 class Chat:
     """Answers requests, one question at a time: others wait, and those whose client has left are passed over."""
 
-    def __init__(self, memory: SharedMemory, report: Callable[[str], None]):
-        self.memory = memory
+    def __init__(self, session: Session, report: Callable[[str], None]):
+        self.session = session
         self.report = report
         self.one = anyio.Lock()
         self.created = int(time.time())
@@ -155,18 +157,18 @@ class Chat:
             )
         return Response(json.dumps(whole), media_type="application/json")
 
-    def answer(self, asked: Asked) -> tuple[Any, tuple[int, int]]:
+    def answer(self, asked: Asked) -> tuple[Answer, tuple[int, int]]:
         """The answer, and the tokens of the question and of what is told. Raises TitansError."""
-        from titans_cli.usecases.ask import Answer
-        from titans_cli.usecases.follow_up import ask_in_conversation
+        from titans_cli.services.ask.follow_up import ask_in_conversation
 
-        before = [Answer(question, said, said is None, 1.0, (), 0) for question, said in asked.earlier]
-        answer = self.memory.run(lambda assistant: ask_in_conversation(assistant, asked.question, before))
-        tokenizer = self.memory.models.tokenizer
+        earlier = [Answer(question, said, 1.0, (), 0) for question, said in asked.earlier]
+        answer = self.session.read(lambda assistant: ask_in_conversation(assistant, asked.question, earlier))
+        count_answer(self.session.home, answer)
+        tokenizer = self.session.models.tokenizer
         told = "".join(content_of(answer, asked.question))
         return answer, (len(tokenizer.encode_ordinary(asked.question)), len(tokenizer.encode_ordinary(told)))
 
-    def completion(self, asked: Asked, answer: Any, counts: tuple[int, int]) -> dict[str, Any]:
+    def completion(self, asked: Asked, answer: Answer, counts: tuple[int, int]) -> dict[str, Any]:
         message = {"role": "assistant", "content": "".join(content_of(answer, asked.question)), "refusal": None}
         return {
             "id": f"chatcmpl-{uuid.uuid4().hex}",
@@ -178,7 +180,7 @@ class Chat:
             "titans": {"version": VERSION, **of_answer(answer)},
         }
 
-    def events(self, asked: Asked, answer: Any, whole: dict[str, Any]) -> Iterator[str]:
+    def events(self, asked: Asked, answer: Answer, whole: dict[str, Any]) -> Iterator[str]:
         """The same as server-sent events."""
         head = {name: whole[name] for name in ("id", "created", "model")} | {"object": "chat.completion.chunk"}
 
@@ -199,9 +201,9 @@ def sent(facts: dict[str, Any]) -> str:
     return f"data: {json.dumps(facts)}\n\n"
 
 
-def make_app(memory: SharedMemory, port: int, token: str | None, report: Callable[[str], None]) -> Starlette:
+def make_app(session: Session, port: int, token: str | None, report: Callable[[str], None]) -> Starlette:
     """The application for a server at ``port`` of this machine; ``report`` gets a line about each fault of the program."""
-    chat = Chat(memory, report)
+    chat = Chat(session, report)
 
     async def refuse(_: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500
@@ -238,10 +240,10 @@ def open_socket(host: str, port: int) -> socket.socket:
     return listening
 
 
-def serve(memory: SharedMemory, listening: socket.socket, token: str | None, report: Callable[[str], None]) -> None:
+def serve(session: Session, listening: socket.socket, token: str | None, report: Callable[[str], None]) -> None:
     """Serve until Ctrl-C, which is raised as KeyboardInterrupt when the server has closed."""
-    app = make_app(memory, listening.getsockname()[1], token, report)
+    app = make_app(session, listening.getsockname()[1], token, report)
     quiet: dict[str, Any] = {"log_config": None, "log_level": "critical", "access_log": False, "server_header": False}
     config = uvicorn.Config(app, ws="none", lifespan="off", proxy_headers=False, timeout_graceful_shutdown=3, **quiet)
-    threading.Thread(target=memory.warm).start()
+    threading.Thread(target=session.warm).start()
     uvicorn.Server(config).run(sockets=[listening])

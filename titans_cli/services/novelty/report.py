@@ -1,0 +1,213 @@
+"""What a document tells this memory that is new, and what of it the memory knew: wake, recite, lay beside each other, judge.
+
+Nothing is memorized.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+
+from ingest import Document, Extractor, Options, Segment, SourceError, find_sources
+from model import Neighbor, SentenceVectors, encode_sentences, nearest_sentences, token_nats
+from titans_cli.errors import TitansError, UsageError
+from titans_cli.models import Models
+from titans_cli.services.ingest.encode import segment_groups
+from titans_cli.services.ingest.request import Progress
+from titans_cli.services.novelty.align import Items, align, items_of, runs_over
+from titans_cli.services.novelty.score import Known, Laid, Line, SurprisingSentence, best_of, judge, line_of
+from titans_cli.services.recitation import Recited, recite_many
+from titans_cli.services.threads import in_order, parallel
+from titans_cli.services.vectors import vectors_of
+from titans_cli.settings import pdf_passwords
+from titans_cli.store import MemoryIndex, Store, open_index
+
+__all__ = ["Spectator", "Surprise", "read_one", "surprise"]
+
+WAKE = 3
+"""Memories that a sentence wakes."""
+LIKELY = 0.62
+"""Score that the others than the best need: what is less like a sentence holds no row of its words."""
+BESIDE = 2
+"""Memories on either side in which the rest of a sentence is looked for."""
+
+
+@dataclass(frozen=True)
+class Surprise:
+    """A document read beside the memory."""
+
+    document: str
+    sentences: tuple[SurprisingSentence, ...]
+    known_from: tuple[tuple[str, int], ...]  # documents in memory and the sentences that are known from them, most first
+    recited: int  # memories
+    empty_pages: tuple[int, ...]
+    failed_pages: tuple[tuple[int, str], ...]
+    elapsed_ms: int
+
+    @property
+    def mean(self) -> float:
+        """Mean surprise of the sentences, each counting by its length."""
+        return sum(s.surprise * len(s.text) for s in self.sentences) / max(1, sum(len(s.text) for s in self.sentences))
+
+    def count(self, kind: str) -> int:
+        return sum(sentence.kind == kind for sentence in self.sentences)
+
+
+def read_one(path: Path, progress: Progress, models: Models, encoding: str | None = None) -> Document:
+    """The text of one file or of standard input ("-"), extracted in a process of its own. Raises TitansError."""
+    sources, problems = find_sources([path])
+    if problems:
+        raise TitansError(str(problems[0]))
+    if len(sources) != 1 or path.is_dir():
+        raise UsageError(f"{path} is a folder. Name one file in it: titans surprise FILE")
+    with Extractor(Options(encoding, None, pdf_passwords())) as extractor:
+        extractor.start()
+        models.load()
+        (outcome,) = extractor.documents(sources)
+    if isinstance(outcome, SourceError):
+        raise TitansError(str(outcome))
+    progress.begin(1, outcome.size)
+    progress.file(outcome.source.name, outcome.pages[-1].number, outcome.size)
+    return outcome
+
+
+def surprise(home: Path, models: Models, path: Path, progress: Progress, encoding: str | None = None) -> Surprise:
+    """Read the file at ``path`` beside the memory at ``home``, which is not changed. Raises TitansError."""
+    with Store.open(home) as store:
+        head = store.require_head(models.fingerprint)
+        index = open_index(store, head)
+    begun = time.monotonic()
+    document = read_one(path, progress, models, encoding)
+    result = Spectator(models, index).look(document, progress, begun)
+    progress.done(document.size)
+    return result
+
+
+class Spectator:
+    """Reads documents beside a memory; recites each memory once, also for several documents."""
+
+    def __init__(self, models: Models, index: MemoryIndex):
+        self.models, self.index = models, index
+        self.recited: dict[int, Recited] = {}
+        self.items: dict[int, Items] = {}  # the words of each
+
+    def look(self, document: Document, progress: Progress, begun: float) -> Surprise:
+        """How surprising ``document`` is; ``begun`` (monotonic seconds) is when its reading began."""
+        with parallel(self.models.device) as threads:
+            lines, gists = self.read(document, progress, threads)
+            near = nearest_sentences(gists, [line.items.text for line in lines], vectors_of(self.index))
+            woken = self.wake(lines, near, threads)
+        sentences, before = [], None
+        owners: Counter[str] = Counter()
+        for line, fits, memories in zip(lines, near, woken, strict=True):
+            sentence, before = self.judge(line, fits, memories, before)
+            sentences.append(sentence)
+            if sentence.known is not None:
+                owners[sentence.known.document] += 1
+        return Surprise(
+            document=document.source.name,
+            sentences=tuple(sentences),
+            known_from=tuple(owners.most_common()),
+            recited=len({memory for memories in woken for memory in memories}),
+            empty_pages=document.empty_pages,
+            failed_pages=document.failed_pages,
+            elapsed_ms=int((time.monotonic() - begun) * 1000),
+        )
+
+    def read(self, document: Document, progress: Progress, threads: int) -> tuple[list[Line], SentenceVectors]:
+        """The document's sentences and their gists, made as when it is memorized."""
+        lines, gists = [], []
+        characters, read = sum(len(page.text) for page in document.pages), 0
+        for made, gist, tokens in in_order(self.read_group, segment_groups(self.models, document), threads):
+            lines += made
+            gists.append(gist)
+            read += sum(len(line.items.text) for line in made)
+            progress.page(made[-1].page, tokens, read / characters)
+        return lines, SentenceVectors.join(gists)
+
+    def read_group(self, group: Sequence[Segment]) -> tuple[list[Line], SentenceVectors, int]:
+        """Sentences of consecutive segments, their gists, and the number of their tokens."""
+        nats = token_nats(self.models.memorizer, [[t for sentence in s.sentences for t in sentence] for s in group])
+        lines = []
+        for segment, costs in zip(group, nats, strict=True):
+            cost = iter(costs)
+            for sentence in segment.sentences:
+                lines.append(line_of(self.models.tokenizer, sentence, segment.page, list(islice(cost, len(sentence)))))
+        gists = encode_sentences(self.models.encoder, [line.items.text for line in lines], [line.page or 0 for line in lines])
+        return lines, gists, sum(map(len, nats))
+
+    def wake(self, lines: Sequence[Line], near: Sequence[Sequence[Neighbor]], threads: int) -> list[list[int]]:
+        """The memories to be laid beside each sentence, all recited: first the best of each, then more where that does not hold it."""
+        woken: list[list[int]] = [[int(self.index.owners[n.sentence]) for n in fits[:1]] for fits in near]
+        self.recite({memory for memories in woken for memory in memories}, threads)
+        for line, fits, memories in zip(lines, near, woken, strict=True):
+            further = [] if self.hold(memories, line) else [int(self.index.owners[n.sentence]) for n in fits if n.score >= LIKELY]
+            memories += [m for m in dict.fromkeys(further) if m not in memories][: WAKE - 1]
+        self.recite({memory for memories in woken for memory in memories}, threads)
+        for line, memories in zip(lines, woken, strict=True):
+            further = [] if self.hold(memories, line) else [m for memory in memories for m in self.parts(line.items, memory)]
+            memories += [m for m in dict.fromkeys(further) if m not in memories]
+        self.recite({memory for memories in woken for memory in memories}, threads)
+        return woken
+
+    def hold(self, memories: Sequence[int], line: Line) -> bool:
+        """Whether one of them holds a sentence word for word."""
+        return any(line.items.line in self.items[memory].line for memory in memories)
+
+    def parts(self, sentence: Items, memory: int) -> list[int]:
+        """Memories that may hold the rest of a sentence which begins or ends in ``memory``: what one could not hold was split."""
+        document, items = self.index.document_of(memory), self.items[memory]
+        first = memory - BESIDE if runs_over(items, sentence) else memory
+        last = memory + BESIDE if runs_over(sentence, items) else memory
+        start, stop = int(self.index.starts[document]), int(self.index.starts[document + 1])
+        return list(range(max(start, first), min(stop, last + 1)))
+
+    def lay(self, line: Line, memories: Sequence[int]) -> list[Laid]:
+        """A sentence beside each memory and, where none holds it, beside those that follow each other as one."""
+        alone = [Laid(m, items, align(line.items, items)) for m in memories for items in [self.items[m]]]
+        if any(laid.alignment.whole for laid in alone):
+            return alone
+        runs: list[list[int]] = []
+        for memory in sorted(memories):
+            if runs and memory == runs[-1][-1] + 1 and self.index.document_of(memory) == self.index.document_of(runs[-1][0]):
+                runs[-1].append(memory)
+            else:
+                runs.append([memory])
+        joined = [(run[0], items_of(self.text_of(run))) for run in runs if len(run) > 1]
+        return alone + [Laid(first, items, align(line.items, items)) for first, items in joined]
+
+    def text_of(self, run: Sequence[int]) -> str:
+        """What memories say that follow each other, also where a character begins in one and ends in the next."""
+        return self.models.tokenizer.decode([token for memory in run for token in self.recited[memory].tokens])
+
+    def recite(self, memories: set[int], threads: int = 1) -> None:
+        """Recite those that were not yet."""
+        for recited in recite_many(self.models, self.index, memories - self.recited.keys(), threads):
+            self.recited[recited.memory] = recited
+            self.items[recited.memory] = items_of(recited.text)
+
+    def judge(
+        self, line: Line, fits: Sequence[Neighbor], memories: Sequence[int], before: int | None
+    ) -> tuple[SurprisingSentence, int | None]:
+        """What there is to tell of a sentence, and the memory that it is known from; ``before`` is that of the sentence before it."""
+        expected = () if before is None else (before, before + 1)
+        laid = self.lay(line, [*memories, *(m for m in expected if m in self.recited and m not in memories)])
+        best, alike = best_of(line, laid, expected), max(fits, key=lambda n: n.cosine, default=None)
+        sentence = judge(line, laid, best, alike)
+        if sentence.kind == "new" or alike is None:
+            return sentence, None
+        if sentence.kind == "reworded" or best is None:
+            memory = int(self.index.owners[alike.sentence])
+            self.recite({memory})
+            start, end = self.recited[memory].sentences[alike.sentence - int(self.index.owners.searchsorted(memory))]
+            text = self.recited[memory].text[start:end]
+        else:
+            memory, items, place = best.first, best.items, best.alignment.place
+            start, end = items.spans[place[0]][0], items.spans[place[1] - 1][1]
+            text = items.text[start:end]
+            while start >= (length := len(self.recited[memory].text)):  # it begins in a later one of several
+                start, memory = start - length, memory + 1
+        recited, document = self.recited[memory], self.index.documents[self.index.document_of(memory)].name
+        return replace(sentence, known=Known(document, recited.page, text.strip(), recited.verbatim)), memory

@@ -1,0 +1,190 @@
+"""What a memory is about: themes found in its gists, and for each a sentence recited, its words and its documents."""
+
+import math
+import re
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from model import Clusters, cluster
+from model.recall.word_filter import content_words
+from titans_cli.models import Models
+from titans_cli.services.recitation import recite_many
+from titans_cli.services.threads import parallel
+from titans_cli.services.vectors import vectors_of
+from titans_cli.store import MemoryIndex, Store, open_index
+
+__all__ = ["Central", "Overview", "Theme", "overview"]
+
+FEWEST, MOST = 3, 12
+"""Themes when their number is not given."""
+CENTRAL = 12
+"""Sentences nearest to a theme's centre among which one is chosen to stand for it."""
+SAMPLE = 24
+"""Memories of a theme that are recited for its words, spread over the nearer half of its sentences."""
+WORDS = 6
+DOCUMENTS = 3
+SHORTEST, LONGEST = 40, 260
+"""Characters of a sentence that stands for a theme."""
+SENTENCE = re.compile(r"[\"'“‘(]?[A-ZÀ-ÖØ-ÞΑ-ΩА-Я0-9\u0590-\uffff].*[.!?…。！？][\"'”’)]*", re.DOTALL)
+LEADERS = re.compile(r"\.\s?\.\s?\.|…|[|_=*#~^\\]|(?:\d[\d.,]*\s+){3}")
+"""Dots of a table of contents, drawings, columns of numbers."""
+
+LETTERS = 0.88
+"""Share of letters and spaces in a sentence of words."""
+LEANING = re.compile(
+    r"\W*(?:it|its|this|that|these|those|they|their|he|his|she|her|we|you|your|i|and|but|or|so|then|there|here|however|if|also|such|as|for)\b",
+    re.IGNORECASE,
+)
+"""How a sentence begins that leans on the one before it."""
+
+
+@dataclass(frozen=True)
+class Central:
+    """A recited sentence that is near to the centre of a theme."""
+
+    text: str
+    document: str
+    page: int | None
+
+
+@dataclass(frozen=True)
+class Theme:
+    """Sentences in memory that are about the same things."""
+
+    share: float  # of all sentences that say something
+    sentences: int
+    words: tuple[str, ...]  # that tell it from the others, the most telling first
+    sentence: Central | None
+    documents: tuple[tuple[str, float], ...]  # where it mostly is, with the share of its sentences
+
+
+@dataclass(frozen=True)
+class Overview:
+    documents: int
+    sentences: int
+    memories: int
+    themes: tuple[Theme, ...]  # the largest first
+
+
+@dataclass(frozen=True)
+class Said:
+    """A sentence of a recited memory."""
+
+    text: str
+    page: int | None
+
+
+def overview(home: Path, models: Models, count: int | None = None) -> Overview:
+    """At most ``count`` themes of the memory at ``home``; as many as its size suggests when not given. Raises TitansError."""
+    with Store.open(home) as store:
+        index = open_index(store, store.require_head(models.fingerprint))
+    sentences = len(index.vectors)
+    if not sentences:
+        return Overview(len(index.documents), 0, 0, ())
+    themes = cluster(vectors_of(index), count or suggested(sentences))
+    return Overview(len(index.documents), sentences, index.memories, Describer(models, index, themes).describe())
+
+
+def suggested(sentences: int) -> int:
+    """How many themes are told of so many sentences: one more for each time that there are twice as many."""
+    return max(FEWEST, min(MOST, round(math.log2(sentences)) - 3))
+
+
+class Describer:
+    """Finds words for themes; recites each memory once."""
+
+    def __init__(self, models: Models, index: MemoryIndex, themes: Clusters):
+        self.models, self.index, self.themes = models, index, themes
+        self.said: dict[int, Said] = {}  # by the sentence's number
+
+    def describe(self) -> tuple[Theme, ...]:
+        members = [np.flatnonzero(self.themes.labels == theme) for theme in range(len(self.themes.sizes))]
+        nearest = [which[np.argsort(-self.themes.similarity[which], kind="stable")] for which in members]
+        central = [self.distinct(which[: 4 * CENTRAL])[:CENTRAL] for which in nearest]
+        spread = [which[np.unique(np.linspace(0, len(which) // 2, SAMPLE).astype(int).clip(max=len(which) - 1))] for which in nearest]
+        wanted = np.concatenate([np.array([*which, *sample], np.int64) for which, sample in zip(central, spread, strict=True)])
+        self.recite(np.unique(self.index.owners[wanted]).tolist())
+        words = self.telling_words()
+        total = int(self.themes.sizes.sum())
+        taken: set[str] = set()
+        return tuple(
+            Theme(
+                share=len(which) / total,
+                sentences=len(which),
+                words=words[theme],
+                sentence=self.choose(theme, set(words[theme]), taken),
+                documents=self.documents_of(which),
+            )
+            for theme, which in enumerate(members)
+        )
+
+    def distinct(self, sentences: np.ndarray) -> list[int]:
+        """Those with other words than the ones before."""
+        return list({self.index.words[sentence].tobytes(): sentence for sentence in sentences[::-1].tolist()}.values())[::-1]
+
+    def recite(self, memories: list[int]) -> None:
+        with parallel(self.models.device) as threads:
+            for recited in recite_many(self.models, self.index, memories, threads):
+                begin = int(np.searchsorted(self.index.owners, recited.memory))
+                for number, (start, end) in enumerate(recited.sentences, begin):
+                    self.said[number] = Said(recited.text[start:end].strip(), recited.page)
+
+    def choose(self, theme: int, words: set[str], taken: set[str]) -> Central | None:
+        """The recited sentence nearest to a theme's centre that is full, holds a telling word and was not ``taken``."""
+
+        def order(number: int) -> tuple[int, bool, float]:
+            text = self.said[number].text
+            return -fullness(text), words.isdisjoint(re.findall(r"\w+", text)), -float(self.themes.similarity[number])
+
+        for number in sorted((n for n in self.said if self.themes.labels[n] == theme), key=order):
+            said = self.said[number]
+            key = " ".join(content_words(said.text))
+            if key and key not in taken:
+                taken.add(key)
+                document = self.index.document_of(int(self.index.owners[number]))
+                return Central(" ".join(said.text.split()), self.index.documents[document].name, said.page)
+        return None
+
+    def telling_words(self) -> list[tuple[str, ...]]:
+        """Words that stand in a theme's recited sentences more than in the others': class-based tf-idf (Grootendorst 2022)."""
+        counts: list[Counter[str]] = [Counter() for _ in self.themes.sizes]
+        shapes: dict[str, Counter[str]] = defaultdict(Counter)
+        for number, said in self.said.items():
+            theme = int(self.themes.labels[number])
+            if theme < 0:
+                continue
+            counts[theme].update(word for word in content_words(said.text) if len(word) > 2 and word.isalpha())
+            for written in re.findall(r"[^\W\d_]{3,}", said.text):
+                for stemmed in content_words(written):
+                    shapes[stemmed][written] += 1
+        everywhere = sum(counts, Counter())
+        average = sum(everywhere.values()) / max(1, len(counts))
+        told = []
+        for own in counts:
+            size = max(1, sum(own.values()))
+            weights = {w: n / size * math.log(1 + average / everywhere[w]) * (n > 1 or size < 40) for w, n in own.items()}
+            best = sorted(weights, key=lambda w: (-weights[w], w))[:WORDS]
+            told.append(tuple(shapes[w].most_common(1)[0][0] if shapes[w] else w for w in best if weights[w] > 0))
+        return told
+
+    def documents_of(self, sentences: np.ndarray) -> tuple[tuple[str, float], ...]:
+        """The documents that most of these sentences are in, by name."""
+        owners = np.searchsorted(self.index.starts, self.index.owners[sentences], side="right") - 1
+        held = Counter(owners.tolist()).most_common(DOCUMENTS)
+        return tuple((self.index.documents[document].name, number / len(sentences)) for document, number in held)
+
+
+def fullness(text: str) -> int:
+    """3 for a full sentence of reasonable length that stands for itself, 2 for one that leans on what came before, 1 for one that is too
+    long or short, 0 for what says little: headings, tables, lists, code.
+    """
+    if not SENTENCE.fullmatch(text) or LEADERS.search(text) or "\n\n" in text:
+        return 0
+    if sum(c.isalpha() or c.isspace() for c in text) < LETTERS * len(text):
+        return 0
+    if not SHORTEST <= len(text) <= LONGEST:
+        return 1
+    return 2 if LEANING.match(text) else 3
