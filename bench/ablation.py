@@ -27,7 +27,8 @@ from model.config import MemorizerConfig, MemoryConfig
 from model.memorizer.network import Memorizer, load_memorizer
 from model.memorizer.quantization import dequantize, quantize
 from model.memorizer.writer import correct, write_rows
-from model.training.memorizer import Batches, losses, token_streams
+from model.training.memorizer import losses
+from model.training.segments import Batches, token_streams
 
 TITANS = MemorizerConfig(memory=MemoryConfig(key=96, value=48, rule="titans"))
 SHUT = -30.0

@@ -3,7 +3,8 @@
 Titans §4.4 (arXiv 2501.00663): queries, keys and values are projections of the token, convolved over the last few tokens
 feature by feature, with SiLU; queries and keys have unit length. θ, η and α are projections of the token too. The memory's
 first weights are learned. Deviations: gates are bounded so that weights cannot blow up (``state.bounded_gates``); no normalisation
-and gate stand before the output projection. The state is float32 or better, whatever the layer's own dtype and under autocast.
+and gate stand before the output projection; with ``rwkv7`` the decay is exp(−0.5 σ), where RWKV-7 has exp(−0.607 σ). The state is
+float32 or better, whatever the layer's own dtype and under autocast.
 """
 
 # b sequence · t token · d feature · h head · k key feature · v value feature

@@ -74,7 +74,7 @@ def closed_chunk(
     """Recursive least squares for one chunk: prefixes of a Cholesky factor are the factors of prefixes.
 
     The inverse curvature would grow without end in directions that no key takes; its trace is held at its first value
-    (constant-trace least squares, Åström and Wittenmark 1995, §11.5).
+    (constant-trace least squares, Åström and Wittenmark 1995, §11.5), so where keys do not span the space it stops forgetting.
     """
     (weights,), (inverse,) = state.weights, state.carry
     kept = (1 - gates.forget).cumprod(1)
