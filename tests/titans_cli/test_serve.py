@@ -372,6 +372,6 @@ def test_what_is_not_needed_is_not_loaded():
 
 
 def test_a_missing_package_is_named(titans, monkeypatch):
-    monkeypatch.setattr("titans_cli.commands.serving.find_spec", lambda name: None)
+    monkeypatch.setattr("titans_cli.commands.options.find_spec", lambda name: None)
     for extra in ("mcp", "serve"):
-        assert f'pip install "titans[{extra}]"' in titans(extra, code=2).stderr
+        assert f'pip install "titans-cli[{extra}]"' in titans(extra, code=2).stderr
