@@ -13,6 +13,7 @@ from typing import Any
 import anyio
 import uvicorn
 from starlette.applications import Starlette
+from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
@@ -152,17 +153,20 @@ class Chat:
             self.report(f"A question could not be answered ({type(error).__name__}: {error}).")
             return error_response(500, "titans failed; its terminal says more.")
         whole = self.completion(asked, answer, counts)
+        shown = BackgroundTask(count_answer, self.session.home, answer)
         if asked.stream:
             return StreamingResponse(
-                self.events(asked, answer, whole), media_type="text/event-stream", headers={"cache-control": "no-store"}
+                self.events(asked, answer, whole),
+                media_type="text/event-stream",
+                headers={"cache-control": "no-store"},
+                background=shown,
             )
-        return Response(json.dumps(whole), media_type="application/json")
+        return Response(json.dumps(whole), media_type="application/json", background=shown)
 
     def answer(self, asked: Asked) -> tuple[Answer, tuple[int, int]]:
         """The answer, and the tokens of the question and of what is told. Raises TitansError."""
         earlier = [Answer(question, said, 1.0, (), 0) for question, said in asked.earlier]
         answer = self.session.read(lambda assistant: ask_in_conversation(assistant, asked.question, earlier))
-        count_answer(self.session.home, answer)
         tokenizer = self.session.models.tokenizer
         told = "".join(content_of(answer, asked.question))
         return answer, (len(tokenizer.encode_ordinary(asked.question)), len(tokenizer.encode_ordinary(told)))

@@ -14,6 +14,7 @@ from ingest import Document, Extractor, Options, Segment, SourceError, find_sour
 from model import Neighbor, SentenceVectors, encode_sentences, nearest_sentences, token_nats
 from titans_cli.errors import TitansError, UsageError
 from titans_cli.models import Models
+from titans_cli.services.ask.answer import Assistant
 from titans_cli.services.ingest.encode import segment_groups
 from titans_cli.services.ingest.request import Progress
 from titans_cli.services.novelty.align import Items, align, items_of, runs_over
@@ -29,8 +30,9 @@ from titans_cli.services.novelty.score import (
 from titans_cli.services.recitation import Recited, recite_many
 from titans_cli.services.threads import in_order, parallel
 from titans_cli.services.vectors import vectors_of
+from titans_cli.session import Session
 from titans_cli.settings import pdf_passwords
-from titans_cli.store import MemoryIndex, Store, open_index
+from titans_cli.store import MemoryIndex
 
 __all__ = ["NoveltyReader", "Surprise", "read_one", "surprise"]
 
@@ -81,14 +83,16 @@ def read_one(path: Path, progress: Progress, models: Models, encoding: str | Non
     return outcome
 
 
-def surprise(home: Path, models: Models, path: Path, progress: Progress, encoding: str | None = None) -> Surprise:
-    """Read the file at ``path`` beside the memory at ``home``, which is not changed. Raises TitansError."""
-    with Store.open(home) as store:
-        head = store.require_head(models.fingerprint)
-        index = open_index(store, head)
+def surprise(session: Session, path: Path, progress: Progress, encoding: str | None = None) -> Surprise:
+    """Compare the file at ``path`` with the memory, which is not changed. Raises TitansError."""
+    session.assistant()  # a store that cannot be used is told before the file is read
     begun = time.monotonic()
-    document = read_one(path, progress, models, encoding)
-    result = NoveltyReader(models, index).report(document, progress, begun)
+    document = read_one(path, progress, session.models, encoding)
+
+    def work(assistant: Assistant) -> Surprise:
+        return NoveltyReader(assistant.models, assistant.retriever.index).report(document, progress, begun)
+
+    result = session.read(work)
     progress.done(document.size)
     return result
 
