@@ -126,12 +126,12 @@ def test_settings_alone_reads_the_programs_environment_variables():
             assert not {text for text in strings if re.fullmatch("TITANS_[A-Z_]+", text)}, path
 
 
-@pytest.mark.parametrize("name", ["model", "ingest", "titans_cli.store", "titans_cli.output"])
+@pytest.mark.parametrize("name", ["model", "model.titans", "ingest", "titans_cli.store", "titans_cli.output"])
 def test_all_is_exact(name):
     package = importlib.import_module(name)
     tree = ast.parse(Path(package.__file__).read_text())
     body = [*tree.body, *(node for block in tree.body if isinstance(block, ast.If) for node in block.body)]  # of TYPE_CHECKING
-    given = (node for node in body if isinstance(node, ast.ImportFrom) and node.module.startswith(name))
+    given = (node for node in body if isinstance(node, ast.ImportFrom) and node.module.startswith((name, "model.config")))
     imported = {alias.asname or alias.name for node in given for alias in node.names}
     assert all(hasattr(package, name) for name in imported)
     assert sorted(package.__all__) == sorted(imported)

@@ -6,15 +6,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from model.weights_file import WEIGHTS
+import model
+from model.config import EncoderConfig, MemorizerConfig
+from model.recall.word_filter import LANES
+from model.weights_file import RANKS, WEIGHTS, load_config
 from titans_cli.fingerprint import fingerprint_of
 from titans_cli.store import ShardShape
 
-if TYPE_CHECKING:  # torch is loaded where a network is first needed, and only there
+if TYPE_CHECKING:
     import tiktoken
     import torch
-
-    from model import Core, Memorizer
 
 __all__ = ["Models"]
 
@@ -31,33 +32,28 @@ class Models:
 
     @cached_property
     def device(self) -> torch.device:
-        """Decided once. Raises UsageError for a device that is not there."""
-        from model import choose_device
-
-        return choose_device(self.device_name)
+        """Decided once. Raises ModelError for a device that is not there."""
+        return model.choose_device(self.device_name)
 
     @cached_property
-    def memorizer(self) -> Memorizer:
-        from model import load_memorizer
-
-        return load_memorizer(self.device, self.folder)
+    def memorizer(self) -> model.Memorizer:
+        return model.load_memorizer(self.device, self.folder)
 
     @cached_property
-    def core(self) -> Core:
-        from model import load_core
+    def encoder(self) -> model.Encoder:
+        return model.load_encoder(self.device, self.folder)
 
-        return load_core(self.device, self.folder)
+    @cached_property
+    def reader(self) -> model.Reader:
+        return model.Reader(self.encoder)
 
     @cached_property
     def tokenizer(self) -> tiktoken.Encoding:
-        from model import load_tokenizer
-        from model.memorizer.tokenizer import RANKS
-
-        return load_tokenizer(self.folder / RANKS.name)
+        return model.load_tokenizer(self.folder / RANKS.name)
 
     def load(self) -> None:
         """Load now what would be loaded when first needed."""
-        _ = self.memorizer, self.core, self.tokenizer
+        _ = self.memorizer, self.encoder, self.reader, self.tokenizer
 
     @cached_property
     def fingerprint(self) -> str:
@@ -67,10 +63,6 @@ class Models:
     @cached_property
     def shape(self) -> ShardShape:
         """What the shards look like that these networks write; told from the weights' configurations alone."""
-        from model.config import CoreConfig, MemorizerConfig
-        from model.recall.word_filter import LANES
-        from model.weights_file import load_config
-
         memorizer = MemorizerConfig.from_dict(load_config(self.folder / "memorizer.safetensors"))
         memory = memorizer.memory
         return ShardShape(
@@ -80,6 +72,6 @@ class Models:
             most_rows=memory.rows,
             rows_step=memory.rows_step,
             segment=memorizer.segment,
-            gist=CoreConfig(**load_config(self.folder / "core.safetensors")).gist,
+            gist=EncoderConfig.from_dict(load_config(self.folder / "core.safetensors")).vector,
             lanes=LANES,
         )

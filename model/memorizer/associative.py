@@ -1,8 +1,8 @@
-"""The memorizer's neural memory: how keys and values become the weights that are stored, by any rule of ``memory.py``.
+"""The memorizer's neural memory: how keys and values become the weights that are stored, by any rule of ``titans/rules.py``.
 
 A linear memory starts at zero, and what a rule then writes is a linear map of the values when keys and gates stand still. So the
 map is made once a segment, and other values cost one small product. ``closed`` is where endless passes of the Titans rule
-over the segment end (``rehearsal.py``); the other rules read the segment ``passes`` times. A deep memory starts at learned
+over the segment end (``ridge.py``); the other rules read the segment ``passes`` times. A deep memory starts at learned
 weights, and what it learned beyond them is stored, in a learned unit for each layer. Its rows are those of the later layers,
 then those of the first, so that the last rows stay empty when fewer are asked for.
 
@@ -23,23 +23,24 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from model.config import MemoryConfig
-from model.memorizer.ridge import fixed_point, normal_matrix, rehearsal_map
-from model.titans.rules import Gates, empty_state, learn, network
+from model.memorizer.ridge import normal_matrix, ridge, ridge_map
+from model.titans.rules import learn
+from model.titans.state import Gates, bounded_gates, empty_state, network
 
-__all__ = ["AssociativeMemory", "Writer"]
+__all__ = ["AssociativeMemory", "Solver"]
 
 LEAST_LEVERAGE = 0.05
 """What a token's target is taken to move of its own read, at least."""
 DEEP_LEVERAGE = 0.5
 """The same for a deep memory, where it is not computed."""
 LEAST_FORGETTING = 1e-2
-"""Keeps the rehearsal well conditioned in float32, whatever training makes of α."""
+"""Keeps the solution well conditioned in float32, whatever training makes of α."""
 START = {"closed": [0.0, -1.0], "delta": [2.0, 0.0, 0.0], "titans": [2.0, -1.0, -5.0], "rwkv7": [2.0, -5.0]}
 """Gates before the sigmoid, at the start of training: θ and α of ``closed``; θ, η, α; θ and α of ``rwkv7``."""
 
 
 @dataclass(frozen=True)
-class Writer:
+class Solver:
     """Segments with their keys and gates, ready to be written with any values."""
 
     memory: "AssociativeMemory"
@@ -53,7 +54,7 @@ class Writer:
         """What is stored, [b, r, v], for ``values`` [b, t, v]."""
         return self.memory.learn(self.keys, values, self.gates) if self.solve is None else self.solve @ values
 
-    def only(self, index: Tensor) -> "Writer":
+    def only(self, index: Tensor) -> "Solver":
         """The segments that ``index`` chooses."""
         solve = None if self.solve is None else self.solve[index]
         curvature = None if self.curvature is None else self.curvature[index]
@@ -92,11 +93,11 @@ class AssociativeMemory(nn.Module):
         if rule == "rwkv7":
             step, forget = (torch.sigmoid(raw) * counts[..., None]).chunk(2, -1)
             return Gates(step, torch.zeros_like(counts), 0.1 * forget)
-        step, momentum, forget = (torch.sigmoid(raw) * counts[..., None]).unbind(-1)
-        momentum = 0.95 * momentum
+        gates = bounded_gates(raw, 1 / (2 * self.crowding(keys * counts[..., None])))
+        step, momentum, forget = (gate * counts for gate in gates)
         if rule == "titans":
             step = step * (1 - momentum.amax(1, keepdim=True))
-        return Gates(step / (2 * self.crowding(keys * counts[..., None])), momentum, 0.1 * forget)
+        return Gates(step, momentum, forget)
 
     def crowding(self, keys: Tensor) -> Tensor:
         """Σ_i |k_t · k_i| over the chunk of each token, [b, t], at least 1."""
@@ -108,7 +109,7 @@ class AssociativeMemory(nn.Module):
         """What is stored, [b, r, v]; differentiable."""
         config = self.config
         if config.rule == "closed":
-            return fixed_point(keys, values, gates.step, gates.forget)
+            return ridge(keys, values, gates.step, gates.forget)
         rule = replace(config.learning, value=values.shape[-1])
         initial = tuple(self.initial) if config.depth > 1 else None
         if config.depth > 1:
@@ -120,19 +121,19 @@ class AssociativeMemory(nn.Module):
         learned = [(new - old) / unit for new, old, unit in zip(state.weights, self.initial, self.unit, strict=True)]
         return torch.cat([*learned[1:], learned[0]], 1)
 
-    def writer(self, keys: Tensor, raw: Tensor, valid: Tensor) -> Writer:
+    def solver(self, keys: Tensor, raw: Tensor, valid: Tensor) -> Solver:
         """Everything about segments but their values; ``raw`` [b, t, g] are gates before the sigmoid."""
         gates = self.gates(raw, keys, valid)
         if self.config.depth > 1:
-            return Writer(self, keys, gates, None, torch.full_like(keys[..., :1], DEEP_LEVERAGE), None)
+            return Solver(self, keys, gates, None, torch.full_like(keys[..., :1], DEEP_LEVERAGE), None)
         if self.config.rule == "closed":
             curvature = normal_matrix(keys, gates.step, gates.forget)
-            solve = rehearsal_map(keys, gates.step, curvature)
+            solve = ridge_map(keys, gates.step, curvature)
         else:
             curvature = normal_matrix(keys, valid.to(keys.dtype), torch.full_like(keys[:, 0, 0], LEAST_FORGETTING))
             solve = self.learn(keys, torch.eye(keys.shape[1], device=keys.device).expand(len(keys), -1, -1), gates)
         leverage = (keys * solve.mT).sum(-1, keepdim=True).clamp_min(LEAST_LEVERAGE)
-        return Writer(self, keys, gates, solve, leverage, curvature)
+        return Solver(self, keys, gates, solve, leverage, curvature)
 
     def read(self, keys: Tensor, weights: Tensor) -> Tensor:
         """What keys read, [b, t, v], from stored weights [b, r, v] (eq. 15)."""

@@ -1,4 +1,4 @@
-"""From tokens to memories that recite exactly: write, check, split what cannot be recited, write again."""
+"""Memories of a document's segments: write, split what cannot be recited exactly, write again."""
 
 import hashlib
 from collections.abc import Sequence
@@ -7,14 +7,14 @@ from itertools import accumulate
 
 import numpy as np
 import tiktoken
-import torch
 from torch import Tensor
 
 from model.errors import MemorizeError
-from model.memorizer.network import Memorizer
-from model.memorizer.quantization import dequantise, pack, unpack
+from model.memorizer.network import Memorizer, padded
+from model.memorizer.quantization import pack
+from model.memorizer.writer import write
 
-__all__ = ["Memory", "checksum", "memorize", "recite", "sentence_texts"]
+__all__ = ["Memory", "checksum", "memorize", "sentence_texts"]
 
 BATCH = 32
 """Segments written at once."""
@@ -29,7 +29,7 @@ class Memory:
     scale: Tensor  # float16 []
     sentences: tuple[int, ...]  # tokens of each sentence, in order
     checksum: bytes  # of the tokens
-    tokens: tuple[int, ...]  # what was written; for making gists, never stored
+    tokens: tuple[int, ...]  # what was written; for making sentence vectors, never stored
 
 
 def checksum(tokens: Sequence[int]) -> bytes:
@@ -73,11 +73,7 @@ def memorize(memorizer: Memorizer, tokenizer: tiktoken.Encoding, segments: Seque
         for first in range(0, len(todo), BATCH):
             batch = todo[first : first + BATCH]
             rows = [[t for sentence in sentences for t in sentence] for _, sentences in batch]
-            lengths = torch.tensor([len(row) for row in rows])
-            tokens = torch.zeros(len(rows), int(lengths.max()), dtype=torch.long)
-            for row, target in zip(rows, tokens, strict=True):
-                target[: len(row)] = torch.tensor(row)
-            written = memorizer.write(tokens.to(device), lengths.to(device))
+            written = write(memorizer, *(tensor.to(device) for tensor in padded(rows)))
             outcome = zip(batch, rows, *(tensor.cpu() for tensor in written), strict=True)
             for (key, sentences), row, codes, scale, kept, exact in outcome:
                 if exact:
@@ -88,20 +84,6 @@ def memorize(memorizer: Memorizer, tokenizer: tiktoken.Encoding, segments: Seque
                     again += [((*key, half), part) for half, part in enumerate(split(sentences, tokenizer))]
         todo = again
     return [done[key] for key in sorted(done)]
-
-
-def recite(memorizer: Memorizer, weights: Sequence[Tensor], scales: Tensor, lengths: Sequence[int]) -> list[list[int]]:
-    """Tokens of each memory, read back from packed ``weights``, each [rows, bytes], and ``scales`` [b]."""
-    if not lengths:
-        return []
-    memory = memorizer.config.memory
-    tables = torch.zeros(len(weights), memory.rows, memory.value)
-    for table, packed, scale in zip(tables, weights, scales, strict=True):
-        table[: len(packed)] = dequantise(unpack(packed, memory.bits)[None], scale[None], memory.bits)[0]
-    rows = torch.tensor([len(packed) for packed in weights])
-    device = memorizer.place_of_token.device
-    recited = memorizer.recite(tables.to(device), rows.to(device), max(lengths)).tolist()
-    return [row[:length] for row, length in zip(recited, lengths, strict=True)]
 
 
 def sentence_texts(tokenizer: tiktoken.Encoding, tokens: Sequence[int], sizes: Sequence[int]) -> list[str]:

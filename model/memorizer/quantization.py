@@ -1,4 +1,4 @@
-"""How memory weights are stored: rounded to a few bits with one scale a memory, and packed.
+"""Quantization of memory weights: rounded to a few bits with one scale a memory, and packed.
 
 The levels lie evenly around zero, and zero is not one of them: with one bit a weight is its sign times the scale. The
 step is the best one for normally distributed weights (Max 1960, table II).
@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["STEPS", "dequantise", "pack", "quantise", "quantise_compensated", "unpack"]
+from model.config import BITS
 
-STEPS = {1: 1.596, 2: 0.9957, 3: 0.5860, 4: 0.3352, 5: 0.1881, 6: 0.1041, 8: 0.0308}
+__all__ = ["STEPS", "dequantize", "pack", "quantize", "quantize_compensated", "unpack"]
+
+STEPS = dict(zip(BITS, (1.596, 0.9957, 0.5860, 0.3352, 0.1881, 0.1041, 0.0308), strict=True))
 """Distance between levels, in standard deviations of the weights, by bits."""
-
-
 WIDE = 2.0
 """Factor on the step where rounding can be made up for: weights that make up for others are larger."""
 
@@ -33,16 +33,16 @@ def nearest(weights: Tensor, scales: Tensor, bits: int) -> Tensor:
     return codes.nan_to_num(0).clamp(0, 2**bits - 1).to(torch.uint8)
 
 
-def quantise(weights: Tensor, rows: Tensor, bits: int) -> tuple[Tensor, Tensor]:
+def quantize(weights: Tensor, rows: Tensor, bits: int) -> tuple[Tensor, Tensor]:
     """Round [b, k, v], of which the first ``rows`` [b] rows count: (codes uint8 [b, k, v], scales float16 [b])."""
     scales = scales_of(weights, rows, bits)
     return nearest(weights, scales, bits), scales
 
 
-def quantise_compensated(weights: Tensor, rows: Tensor, tokens: Tensor, bits: int, curvature: Tensor) -> tuple[Tensor, Tensor]:
-    """As ``quantise``, row after row, the later rows making up for the rounding of the earlier ones (GPTQ, arXiv 2210.17323).
+def quantize_compensated(weights: Tensor, rows: Tensor, tokens: Tensor, bits: int, curvature: Tensor) -> tuple[Tensor, Tensor]:
+    """As ``quantize``, row after row, the later rows making up for the rounding of the earlier ones (GPTQ, arXiv 2210.17323).
 
-    ``curvature`` [b, k, k] of the loss says how. Much better than ``quantise`` for few ``tokens`` [b], whose memory has room
+    ``curvature`` [b, k, k] of the loss says how. Much better than ``quantize`` for few ``tokens`` [b], whose memory has room
     to make up, the more so with levels wide enough for it; no better when there are as many tokens as rows. Slower: one
     step a row.
     """
@@ -53,13 +53,13 @@ def quantise_compensated(weights: Tensor, rows: Tensor, tokens: Tensor, bits: in
     codes = torch.empty_like(weights, dtype=torch.uint8)
     for row in range(weights.shape[1]):
         codes[:, row] = nearest(weights[:, row], scales, bits)
-        error = weights[:, row] - dequantise(codes[:, row : row + 1], scales, bits)[:, 0]
+        error = weights[:, row] - dequantize(codes[:, row : row + 1], scales, bits)[:, 0]
         weights[:, row + 1 :] -= spread[:, row, row + 1 :, None] * error[:, None]
     return codes, scales
 
 
-def dequantise(codes: Tensor, scales: Tensor, bits: int) -> Tensor:
-    """Float32 weights [b, k, v] of what ``quantise`` gave."""
+def dequantize(codes: Tensor, scales: Tensor, bits: int) -> Tensor:
+    """Float32 weights [b, k, v] of what ``quantize`` gave."""
     return (codes.float() - (2**bits - 1) / 2) * scales.float()[:, None, None]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import tiktoken
 
-from model.weights_file import WEIGHTS
+from model.weights_file import RANKS
 
 __all__ = ["PATTERN", "VOCABULARY", "load_tokenizer"]
 
@@ -18,8 +18,6 @@ VOCABULARY = 32_768
 
 PATTERN = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 """Where a token may never reach across: words, up to three digits, punctuation, white space."""
-
-RANKS = WEIGHTS / "bpe32k.tiktoken"
 
 
 @lru_cache(maxsize=2)  # the shipped one, and that of older weights

@@ -1,6 +1,6 @@
-"""What a memory is about: its gists in clusters (spherical k-means, Dhillon and Modha 2001), found on a sample and told of all."""
+"""Clusters of the sentences in memory (spherical k-means, Dhillon and Modha 2001), found on a sample, then all are assigned."""
 
-# n sentence of the sample · s sentence in memory · k theme · g feature of a gist
+# n sentence of the sample · s sentence in memory · k cluster · g feature of a sentence vector
 
 from dataclasses import dataclass
 
@@ -9,52 +9,53 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from model.recall.search import SLAB, Gists
+from model.recall.search import SLAB
+from model.recall.vectors import SentenceVectors
 from model.recall.word_filter import BITS
 
-__all__ = ["Themes", "cluster"]
+__all__ = ["Clusters", "cluster"]
 
 SAMPLE = 20_000
-"""Sentences on which themes are found."""
+"""Sentences on which clusters are found."""
 ROUNDS = 30
 BEGINNINGS = 4
 WORDY = 5 * BITS
 """Bits in the filter of a sentence that says something: about five words with a meaning of their own. Headings have less."""
 SEED = 2501
 COMMON = 0.5
-"""Share of the mean of all gists that is taken off each: what all have in common tells no theme from another."""
+"""Share of the mean of all vectors that is taken off each: what all have in common tells no cluster from another."""
 
 
 @dataclass(frozen=True)
-class Themes:
+class Clusters:
     """Clusters of the sentences that say something, the largest first."""
 
     labels: np.ndarray  # int16 [s], −1 for sentences that say too little
-    nearness: np.ndarray  # float32 [s], cosine with the theme's centre
+    similarity: np.ndarray  # float32 [s], cosine with the cluster's centre
     sizes: np.ndarray  # int64 [k]
 
 
-def cluster(gists: Gists, count: int) -> Themes:
-    """At most ``count`` themes; the same for the same gists."""
-    wordy = wordy_sentences(gists.words)
+def cluster(sentences: SentenceVectors, count: int) -> Clusters:
+    """At most ``count`` clusters; the same for the same sentences."""
+    wordy = wordy_sentences(sentences.words)
     if not len(wordy):
-        wordy = np.arange(len(gists))
+        wordy = np.arange(len(sentences))
     chosen = wordy
     if len(wordy) > SAMPLE:
         chosen = np.sort(np.random.default_rng(SEED).choice(wordy, SAMPLE, replace=False))
-    sample = unit(gists.vectors[chosen])
+    sample = unit(sentences.vectors[chosen])
     common = COMMON * sample.mean(0)
     centres = centres_of(F.normalize(sample - common, dim=1), count)
-    labels, nearness = np.full(len(gists), -1, np.int16), np.zeros(len(gists), np.float32)
+    labels, similarity = np.full(len(sentences), -1, np.int16), np.zeros(len(sentences), np.float32)
     for first in range(0, len(wordy), SLAB):
         part = wordy[first : first + SLAB]
-        best = (F.normalize(unit(gists.vectors[part]) - common, dim=1) @ centres.mT).max(1)
-        labels[part], nearness[part] = best.indices.numpy(), best.values.numpy()
+        best = (F.normalize(unit(sentences.vectors[part]) - common, dim=1) @ centres.mT).max(1)
+        labels[part], similarity[part] = best.indices.numpy(), best.values.numpy()
     sizes = np.bincount(labels[labels >= 0], minlength=len(centres))
     order = np.argsort(-sizes, kind="stable")
     place = np.empty(len(order) + 1, np.int16)
     place[order], place[-1] = np.arange(len(order)), -1  # label −1 stays
-    return Themes(place[labels], nearness, sizes[order])
+    return Clusters(place[labels], similarity, sizes[order])
 
 
 def unit(vectors: np.ndarray) -> Tensor:

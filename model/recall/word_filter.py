@@ -1,4 +1,4 @@
-"""The lexical part of a gist: which words a sentence holds, as a Bloom filter (Bloom 1970) of 56 bytes.
+"""Word filters: which words a sentence holds, as a Bloom filter (Bloom 1970) of 56 bytes. Needs no torch.
 
 Names, part numbers and identifiers have no meaning that a vector could match. A filter says of a word that it is not there, or that
 it probably is: about one in thirty thousand times wrongly in a sentence of twelve words, one in a hundred in one of forty.
@@ -15,7 +15,7 @@ from hashlib import blake2b
 
 import numpy as np
 
-__all__ = ["LANES", "contains", "content_words", "signatures"]
+__all__ = ["BITS", "FUNCTION_WORDS", "LANES", "contains", "content_words", "word_filters"]
 
 LANES = 7
 """Words of 64 bits. A word's bits lie all in one, so that looking for it touches one column."""
@@ -60,7 +60,7 @@ def bits_of(word: str) -> tuple[int, int]:
     return digest[-1] % LANES, mask
 
 
-def signatures(texts: Sequence[str]) -> np.ndarray:
+def word_filters(texts: Sequence[str]) -> np.ndarray:
     """Filters of the words of each text, uint64 [s, l]."""
     rows = [[0] * LANES for _ in texts]
     for row, text in zip(rows, texts, strict=True):

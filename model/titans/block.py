@@ -8,7 +8,8 @@
 
 Attention sees learned persistent tokens and the last ``window`` tokens, with a learned bias for each distance. With mac a
 segment has ``window`` tokens and attention sees the segment so far; a token sees only those retrieved h that stand at or
-before it. Deviations: the gate's nonlinearity is a sigmoid of the normalised read; every joining has a residual.
+before it. Deviations: the gate's nonlinearity is a sigmoid of the normalised read; every joining has a residual; persistent
+tokens reach attention only; with mac the queries before a segment are convolved over the last y of the segment before.
 """
 
 # b sequence · t token · d feature · h attention head · s seen token

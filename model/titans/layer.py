@@ -1,8 +1,10 @@
-"""A neural memory as a layer: projections, convolution and gates around the rules of ``memory.py``.
+"""A neural memory as a layer: projections, convolution and gates around the rules of ``rules.py``.
 
 Titans §4.4 (arXiv 2501.00663): queries, keys and values are projections of the token, convolved over the last few tokens
 feature by feature, with SiLU; queries and keys have unit length. θ, η and α are projections of the token too. The memory's
-first weights are learned. Deviation: gates are bounded so that weights cannot blow up (``memory.bounded_gates``).
+first weights are learned. Deviations: gates are bounded so that weights cannot blow up (``state.bounded_gates``); no normalisation
+and gate stand before the output projection; with ``rwkv7`` the decay is exp(−0.5 σ), where RWKV-7 has exp(−0.607 σ). The state is
+float32 or better, whatever the layer's own dtype and under autocast.
 """
 
 # b sequence · t token · d feature · h head · k key feature · v value feature
@@ -16,7 +18,8 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from model.config import BlockConfig
-from model.titans.rules import Gates, Stream, bounded_gates, empty_state, fold_heads, learn, read, resume, unfold_heads
+from model.titans.rules import Stream, learn, resume
+from model.titans.state import Gates, bounded_gates, empty_state, fold_heads, largest_step, read, unfold_heads
 
 __all__ = ["LayerState", "NeuralMemory"]
 
@@ -85,7 +88,8 @@ class NeuralMemory(nn.Module):
 
     def start(self, x: Tensor) -> LayerState:
         """The state before the first token of sequences like ``x`` [b, t, d]."""
-        state = empty_state(self.config.memory, len(x), tuple(self.initial))
+        initial = tuple(w.to(torch.promote_types(w.dtype, torch.float32)) for w in self.initial)
+        state = empty_state(self.config.memory, len(x), initial)
         none = x[:, :0]
         tail = self.project.weight.new_zeros(len(x), self.config.convolution - 1, self.project.out_features)
         queries, keys, values, gates = self.inputs(none, tail)[:4]
@@ -107,23 +111,21 @@ class NeuralMemory(nn.Module):
         if self.config.memory.rule == "rwkv7":
             step, momentum, forget = torch.sigmoid(raw).split(self.gate_sizes, -1)
             return Gates(step, momentum[..., 0], -torch.expm1(-0.5 * forget))
-        if self.config.memory.rule == "closed":
-            step, momentum, forget = torch.sigmoid(raw).unbind(-1)
-            return Gates(2 * step, momentum, 0.1 * forget)
-        return bounded_gates(self.config.memory, raw)
+        return bounded_gates(raw, largest_step(self.config.memory))
 
     def forward(self, x: Tensor, state: LayerState | None = None) -> tuple[Tensor, LayerState]:
         state = self.start(x) if state is None else state
         queries, keys, values, gates, tail = self.inputs(x, state.tail)
         stream, reads = resume(self.config.memory, state.stream, keys, values, gates, queries)
-        return self.out(unfold_heads(reads, self.config.heads)), LayerState(tail, stream)
+        return self.out(unfold_heads(reads, self.config.heads).to(x.dtype)), LayerState(tail, stream)
 
     def recall(self, x: Tensor, state: LayerState) -> Tensor:
         """What the memory says about each of x [b, t, d] without learning from any (eq. 21)."""
         queries = self.inputs(x, state.tail)[0]
         stream = state.stream
         latest, _ = learn(self.config.memory, stream.state, stream.keys, stream.values, stream.gates, stream.queries)
-        return self.out(unfold_heads(read(self.config.memory, latest.weights, queries), self.config.heads))
+        reads = read(self.config.memory, latest.weights, queries.to(latest.weights[0].dtype))
+        return self.out(unfold_heads(reads, self.config.heads).to(x.dtype))
 
 
 def unit(x: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The rules of ``memory.py`` one token at a time, gradients by autograd: the slow truth that the fast path is held against."""
+"""The rules of ``rules.py`` one token at a time, gradients by autograd: the slow truth that the fast path is held against."""
 
 # b segment · t token · k key feature · v value feature
 
@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from model.config import RuleConfig
-from model.titans.rules import Gates, MemoryState, read
+from model.titans.state import Gates, MemoryState, read
 
-__all__ = ["learn_loop", "rehearse_loop"]
+__all__ = ["learn_loop"]
 
 
 def loss_gradients(config: RuleConfig, weights: tuple[Tensor, ...], key: Tensor, value: Tensor) -> tuple[Tensor, ...]:
@@ -52,7 +52,7 @@ def closed_token(config: RuleConfig, state: MemoryState, key: Tensor, value: Ten
 def learn_loop(
     config: RuleConfig, state: MemoryState, keys: Tensor, values: Tensor, gates: Gates, queries: Tensor | None = None, passes: int = 1
 ) -> tuple[MemoryState, Tensor]:
-    """Same arguments and results as ``memory.learn``."""
+    """Same arguments and results as ``rules.learn``."""
     queries = keys if queries is None else queries
     reads = [values[:, :0]]
     for repeat in range(passes):
@@ -74,17 +74,3 @@ def learn_loop(
             if repeat == 0:
                 reads.append(read(config, before if config.reads == "before" else state.weights, queries[:, t : t + 1]))
     return state, torch.cat(reads, 1)
-
-
-def rehearse_loop(
-    weights: Tensor, keys: Tensor, values: Tensor, step: Tensor, forget: Tensor, passes: int, momentum: float = 0.9
-) -> Tensor:
-    """Whole-segment passes of eqs. 10 and 13 with a fixed safe step and momentum; slowly reaches ``rehearsal.fixed_point``."""
-    surprise = torch.zeros_like(weights)
-    bound = step.sum(1) + forget  # unit keys: no curvature is larger
-    for _ in range(passes):
-        error = keys @ weights - values
-        gradient = (keys * step[..., None]).mT @ error + forget[:, None, None] * weights
-        surprise = momentum * surprise - gradient / bound[:, None, None]
-        weights = weights + surprise
-    return weights

@@ -106,7 +106,7 @@ class Workshop:
         models_module.Models = lambda: self.models  # type: ignore[misc, assignment]
         ingest_module.Extractor = InProcess  # type: ignore[misc, assignment]
         memorize_module.memorize = remembered(memorize_module.memorize)
-        memorize_module.sentence_gists = remembered(memorize_module.sentence_gists)
+        memorize_module.encode_sentences = remembered(memorize_module.encode_sentences)
         self.make_stores()
         self.expected = {operation.name: self.undisturbed(operation) for operation in OPERATIONS}
 

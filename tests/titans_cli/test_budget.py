@@ -74,7 +74,7 @@ def test_what_gave_answers_stays(titans, docs):
 
 def answers(titans) -> dict[str, int]:
     with Store.open(titans.home) as store:
-        return store.answers()
+        return store.bookkeeping.answers()
 
 
 def test_asking_writes_nothing_to_the_store(titans, docs):

@@ -9,7 +9,7 @@ from model import WeightsError
 from titans_cli.chat.repl import Repl
 from titans_cli.errors import DamagedError
 from titans_cli.models import Models
-from titans_cli.services.ask import follow_up
+from titans_cli.services.ask import conversation
 
 GRAPES = "What did the fox say about the grapes?"
 
@@ -45,7 +45,7 @@ def test_models_that_do_not_load_are_told_as_by_commands(copied, monkeypatch, ca
 
 
 def test_a_question_is_asked_again_when_the_memory_changed_meanwhile(chat, copied, monkeypatch, capsys):
-    ask, calls = follow_up.ask_in_conversation, []
+    ask, calls = conversation.ask_in_conversation, []
 
     def interrupted(assistant, *rest):
         calls.append(assistant)
@@ -54,7 +54,7 @@ def test_a_question_is_asked_again_when_the_memory_changed_meanwhile(chat, copie
             raise DamagedError("The store has lost a shard.")
         return ask(assistant, *rest)
 
-    monkeypatch.setattr(follow_up, "ask_in_conversation", interrupted)
+    monkeypatch.setattr(conversation, "ask_in_conversation", interrupted)
     chat.respond(GRAPES)
     shown, told = capsys.readouterr()
     assert "The Grapes are sour" in shown and "lost" not in told
@@ -75,7 +75,7 @@ def test_while_a_question_is_answered_nobody_else_uses_the_session(chat, monkeyp
         other.join()
         raise DamagedError("enough")
 
-    monkeypatch.setattr(follow_up, "ask_in_conversation", look)
+    monkeypatch.setattr(conversation, "ask_in_conversation", look)
     chat.respond(GRAPES)
     assert held == [True]
 

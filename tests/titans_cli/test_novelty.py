@@ -13,10 +13,10 @@ from PIL import Image
 from rich.console import Console
 from rich.text import Text
 
-from model import Gists, cluster, load_memorizer, token_nats
+from model import SentenceVectors, cluster, load_memorizer, token_nats
 from titans_cli.output import print_surprise
 from titans_cli.output.views import heatmap
-from titans_cli.output.views import topics as seeing
+from titans_cli.output.views import surprise as seeing
 from titans_cli.services.novelty import report as usecase
 from titans_cli.services.novelty.align import align, items_of
 from titans_cli.services.novelty.report import Surprise
@@ -167,7 +167,7 @@ def test_interrupted_it_writes_nothing(memorized, tmp_path, monkeypatch):
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(usecase, "nearest", interrupt)
+    monkeypatch.setattr(usecase, "nearest_sentences", interrupt)
     assert "Interrupted" in memorized("surprise", SAMPLES / "aesop.html", "--html", tmp_path / "out.html", code=130).stderr
     assert not (tmp_path / "out.html").exists()
 
@@ -241,7 +241,7 @@ def test_clusters_are_found_and_the_same_each_time():
     vectors = np.eye(3, 16)[true] * 100 + draw.normal(0, 8, (900, 16))
     words = np.full((900, 7), 2**30 - 1, np.uint64)
     words[::9] = 0  # these say too little
-    gists = Gists(vectors.clip(-127, 127).astype(np.int8), np.full(900, 0.01, np.float16), words)
+    gists = SentenceVectors(vectors.clip(-127, 127).astype(np.int8), np.full(900, 0.01, np.float16), words)
     found, again = cluster(gists, 3), cluster(gists, 3)
     assert (found.labels == again.labels).all() and (found.labels[::9] == -1).all()
     said = np.arange(900) % 9 != 0

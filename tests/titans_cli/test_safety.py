@@ -25,7 +25,7 @@ from titans_cli.services.novelty.score import Known, Missing, SurprisingSentence
 from titans_cli.services.recite import Continuation
 from titans_cli.services.snapshots import Difference, ListedSnapshot
 from titans_cli.services.status import Status
-from titans_cli.services.topics import Central, Overview, Theme
+from titans_cli.services.topics import Central, Overview, Topic
 from titans_cli.store import Failure, Snapshot, StoredDocument, Turn
 
 ATTACKS = {
@@ -66,7 +66,7 @@ KNOWN = Known(ALL, 3, ALL, True)
 SENTENCE = SurprisingSentence(f"{ALL} seven", 3, "partly", 0.5, 0.5, 0.5, 0, ((0, 9),), (Missing(4, ALL),), KNOWN)
 NEW = replace(SENTENCE, kind="new", surprise=1.0, page=4, known=None)
 SURPRISE = Surprise(ALL, (SENTENCE, NEW), ((ALL, 1),), 1, (1,), ((2, ALL),), 5)
-THEME = Theme(1.0, 2, (ALL, ALL), Central(ALL, ALL, 3), ((ALL, 1.0),))
+TOPIC = Topic(1.0, 2, (ALL, ALL), Central(ALL, ALL, 3), ((ALL, 1.0),))
 PRINTED = {
     "answer": lambda: output.print_answer(ANSWER, why=True),
     "evidence": lambda: output.print_evidence(ANSWER.evidence),
@@ -90,7 +90,7 @@ PRINTED = {
     "history": lambda: output.print_history(Listed((TURN,), True)),
     "surprise": lambda: output.print_surprise(SURPRISE),
     "surprise of some": lambda: output.print_surprise(SURPRISE, 0.1),
-    "overview": lambda: output.print_overview(Overview(1, 2, 3, (THEME,))),
+    "overview": lambda: output.print_overview(Overview(1, 2, 3, (TOPIC,))),
     "turn": lambda: output.print_turn(ANSWER),
     "error": lambda: output.print_error(ALL),
     "note": lambda: output.print_note(ALL),

@@ -342,7 +342,7 @@ def test_what_was_answered_is_read_back_out_of_the_conversation():
 
 
 def test_a_memory_that_changes_while_a_question_is_answered_is_asked_again(copied):
-    memory, asked = Session(copied.home), []
+    session, asked = Session(copied.home), []
 
     def work(assistant):
         asked.append(assistant)
@@ -351,19 +351,19 @@ def test_a_memory_that_changes_while_a_question_is_answered_is_asked_again(copie
             raise DamagedError("The shard is gone.")
         return len(assistant.documents)
 
-    assert memory.run(work) == 3 and asked[0] is not asked[1]
+    assert session.read(work) == 3 and asked[0] is not asked[1]
 
     def fail(assistant):
         asked.append(assistant)
         raise DamagedError("The shard is gone.")
 
     with pytest.raises(DamagedError):
-        memory.run(fail)
+        session.read(fail)
     assert len(asked) == 3  # nothing has changed: once is enough
     with pytest.raises(TitansError, match="nowhere"):
-        memory.run(lambda _: (copied.home / "nowhere").read_bytes())
+        session.read(lambda _: (copied.home / "nowhere").read_bytes())
     with pytest.raises(ZeroDivisionError):
-        memory.run(lambda _: 1 / 0)
+        session.read(lambda _: 1 / 0)
 
 
 def test_what_is_not_needed_is_not_loaded():
@@ -372,6 +372,6 @@ def test_what_is_not_needed_is_not_loaded():
 
 
 def test_a_missing_package_is_named(titans, monkeypatch):
-    monkeypatch.setattr("titans_cli.commands.serving.find_spec", lambda name: None)
+    monkeypatch.setattr("titans_cli.commands.options.find_spec", lambda name: None)
     for extra in ("mcp", "serve"):
-        assert f'pip install "titans[{extra}]"' in titans(extra, code=2).stderr
+        assert f'pip install "titans-cli[{extra}]"' in titans(extra, code=2).stderr

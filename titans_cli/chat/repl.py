@@ -13,10 +13,12 @@ from titans_cli.chat.background import Background
 from titans_cli.chat.prompt import Prompt, Toolbar
 from titans_cli.errors import TitansError, UsageError, translate
 from titans_cli.interruption import noticing_interrupts
-from titans_cli.services import history
+from titans_cli.services import history, snapshots
 from titans_cli.services.ask.conversation import Conversation
 from titans_cli.services.llm.client import LlmClient
 from titans_cli.services.llm.write import write_answer
+from titans_cli.services.maintenance import forget
+from titans_cli.services.recite import recite_on
 from titans_cli.services.status import status
 from titans_cli.session import Session
 
@@ -162,8 +164,6 @@ class Repl:
         output.copy_text(answer)
 
     def recite(self, rest: str) -> None:
-        from titans_cli.services.recite import recite_on
-
         with output.working("Remembering"):
             self.background.wait()
             continuation = self.session.read(lambda assistant: recite_on(assistant.retriever, rest))
@@ -196,8 +196,6 @@ class Repl:
         output.print_remembered(result)
 
     def forget(self, rest: str) -> None:
-        from titans_cli.services.maintenance import forget
-
         if not rest:
             raise UsageError("Name a document to forget: /forget NAME")
         with self.session.exclusive():
@@ -205,8 +203,6 @@ class Repl:
         output.print_forgotten(result)
 
     def snapshot(self, rest: str) -> None:
-        from titans_cli.services import snapshots
-
         if rest:
             with self.session.exclusive():
                 made = snapshots.create_snapshot(self.home, rest)
@@ -215,10 +211,8 @@ class Repl:
             output.print_snapshots(snapshots.list_snapshots(self.home))
 
     def undo(self, rest: str) -> None:
-        from titans_cli.services.snapshots import undo
-
         with self.session.exclusive():
-            restored, before = undo(self.home)
+            restored, before = snapshots.undo(self.home)
         output.print_undone(restored, before)
 
     # the conversation

@@ -4,6 +4,7 @@ import typer
 
 from titans_cli.commands.options import Device, Home, command
 from titans_cli.output import print_continuation, working
+from titans_cli.services.recite import recite_on
 from titans_cli.session import Session
 from titans_cli.settings import home_folder
 
@@ -15,8 +16,6 @@ def recite(
     home: Home = None,
 ) -> None:
     """Continue from memory what follows these words."""
-    from titans_cli.services.recite import recite_on
-
     with working("Remembering"):
         continuation = Session(home_folder(home), device).read(lambda assistant: recite_on(assistant.retriever, words))
     print_continuation(continuation)

@@ -65,7 +65,7 @@ def of_answer(answer: Answer, why: bool = False) -> Facts:
     facts = {name: getattr(answer, name) for name in ("question", "answer", "refused", "confidence")}
     facts |= {"evidence": [of_evidence(evidence) for evidence in answer.evidence], "elapsed_ms": answer.elapsed_ms}
     if why:
-        facts |= {"woken": [asdict(sentence) for sentence in answer.retrieved], "signs": answer.signs and asdict(answer.signs)}
+        facts |= {"woken": [asdict(sentence) for sentence in answer.retrieved], "signs": answer.features and asdict(answer.features)}
     return facts
 
 
@@ -224,7 +224,7 @@ def of_surprise(result: Surprise, least: float = 0.0) -> Facts:
 
 def of_overview(overview: Overview) -> Facts:
     themes = [
-        {**asdict(theme), "share": round(theme.share, 4), "documents": [{"document": d, "share": round(s, 4)} for d, s in theme.documents]}
-        for theme in overview.themes
+        {**asdict(topic), "share": round(topic.share, 4), "documents": [{"document": d, "share": round(s, 4)} for d, s in topic.documents]}
+        for topic in overview.topics
     ]
     return {"documents": overview.documents, "sentences": overview.sentences, "memories": overview.memories, "themes": themes}

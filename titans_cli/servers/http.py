@@ -25,6 +25,7 @@ from titans_cli.errors import NoStoreError, TitansError, UsageError
 from titans_cli.output.json_output import of_answer
 from titans_cli.output.terminal import VERSION
 from titans_cli.servers.guard import BODY, LOOPBACK_ORIGIN, Guard, error_response
+from titans_cli.services.ask.follow_up import ask_in_conversation
 from titans_cli.services.ask.results import Answer
 from titans_cli.services.usage import count_answer
 from titans_cli.session import Session
@@ -159,8 +160,6 @@ class Chat:
 
     def answer(self, asked: Asked) -> tuple[Answer, tuple[int, int]]:
         """The answer, and the tokens of the question and of what is told. Raises TitansError."""
-        from titans_cli.services.ask.follow_up import ask_in_conversation
-
         earlier = [Answer(question, said, 1.0, (), 0) for question, said in asked.earlier]
         answer = self.session.read(lambda assistant: ask_in_conversation(assistant, asked.question, earlier))
         count_answer(self.session.home, answer)

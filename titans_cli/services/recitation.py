@@ -8,12 +8,12 @@ from itertools import accumulate
 import numpy as np
 import torch
 
-from model import Gists, checksum, recite, sentence_texts
+from model import checksum, recite, sentence_texts
 from titans_cli.models import Models
 from titans_cli.services.threads import in_order
 from titans_cli.store import MemoryIndex, Shard, StoredMemories
 
-__all__ = ["Recited", "gists_of", "recite_many", "recite_memories", "recite_shard"]
+__all__ = ["Recited", "recite_many", "recite_memories", "recite_shard"]
 
 BATCH = 64
 """Memories recited at once."""
@@ -29,11 +29,6 @@ class Recited:
     sentences: tuple[tuple[int, int], ...]  # characters of each in ``text``
     page: int | None
     verbatim: bool  # the checksum is that of the text which was memorized
-
-
-def gists_of(index: MemoryIndex) -> Gists:
-    """The sentence vectors and word filters of an index, as the model takes them; memory-mapped."""
-    return Gists(index.vectors, index.scales, index.words)
 
 
 def recite_memories(models: Models, index: MemoryIndex, memories: Sequence[int]) -> list[Recited]:

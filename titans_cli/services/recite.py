@@ -1,11 +1,16 @@
-"""Continue from memory what follows some words."""
+"""Continue from memory what follows some words. Loads no torch itself."""
+
+from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from titans_cli.errors import TitansError, UsageError
-from titans_cli.services.ask.retrieve import Recitation, Retriever
 from titans_cli.store import StoredDocument
+
+if TYPE_CHECKING:  # loads torch
+    from titans_cli.services.ask.retrieve import Recitation, Retriever
 
 __all__ = ["Continuation", "continue_text", "recite_on"]
 

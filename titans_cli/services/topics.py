@@ -1,4 +1,4 @@
-"""What a memory is about: themes found in its gists, and for each a sentence recited, its words and its documents."""
+"""What a memory is about: topics found in its sentence vectors, and for each a sentence recited, its words and its documents."""
 
 import math
 import re
@@ -8,25 +8,26 @@ from pathlib import Path
 
 import numpy as np
 
-from model import Themes, cluster
+from model import Clusters, cluster
 from model.recall.word_filter import content_words
 from titans_cli.models import Models
-from titans_cli.services.recitation import gists_of, recite_many
+from titans_cli.services.recitation import recite_many
 from titans_cli.services.threads import parallel
+from titans_cli.services.vectors import vectors_of
 from titans_cli.store import MemoryIndex, Store, open_index
 
-__all__ = ["Central", "Overview", "Theme", "overview"]
+__all__ = ["Central", "Overview", "Topic", "overview"]
 
 FEWEST, MOST = 3, 12
-"""Themes when their number is not given."""
+"""Topics when their number is not given."""
 CENTRAL = 12
-"""Sentences nearest to a theme's centre among which one is chosen to stand for it."""
+"""Sentences nearest to a topic's centre among which one is chosen to stand for it."""
 SAMPLE = 24
-"""Memories of a theme that are recited for its words, spread over the nearer half of its sentences."""
+"""Memories of a topic that are recited for its words, spread over the nearer half of its sentences."""
 WORDS = 6
 DOCUMENTS = 3
 SHORTEST, LONGEST = 40, 260
-"""Characters of a sentence that stands for a theme."""
+"""Characters of a sentence that stands for a topic."""
 SENTENCE = re.compile(r"[\"'“‘(]?[A-ZÀ-ÖØ-ÞΑ-ΩА-Я0-9\u0590-\uffff].*[.!?…。！？][\"'”’)]*", re.DOTALL)
 LEADERS = re.compile(r"\.\s?\.\s?\.|…|[|_=*#~^\\]|(?:\d[\d.,]*\s+){3}")
 """Dots of a table of contents, drawings, columns of numbers."""
@@ -42,7 +43,7 @@ LEANING = re.compile(
 
 @dataclass(frozen=True)
 class Central:
-    """A recited sentence that is near to the centre of a theme."""
+    """A recited sentence that is near to the centre of a topic."""
 
     text: str
     document: str
@@ -50,7 +51,7 @@ class Central:
 
 
 @dataclass(frozen=True)
-class Theme:
+class Topic:
     """Sentences in memory that are about the same things."""
 
     share: float  # of all sentences that say something
@@ -65,7 +66,7 @@ class Overview:
     documents: int
     sentences: int
     memories: int
-    themes: tuple[Theme, ...]  # the largest first
+    topics: tuple[Topic, ...]  # the largest first
 
 
 @dataclass(frozen=True)
@@ -77,47 +78,47 @@ class Said:
 
 
 def overview(home: Path, models: Models, count: int | None = None) -> Overview:
-    """At most ``count`` themes of the memory at ``home``; as many as its size suggests when not given. Raises TitansError."""
+    """At most ``count`` topics of the memory at ``home``; as many as its size suggests when not given. Raises TitansError."""
     with Store.open(home) as store:
         index = open_index(store, store.require_head(models.fingerprint))
     sentences = len(index.vectors)
     if not sentences:
         return Overview(len(index.documents), 0, 0, ())
-    themes = cluster(gists_of(index), count or suggested(sentences))
-    return Overview(len(index.documents), sentences, index.memories, Describer(models, index, themes).describe())
+    clusters = cluster(vectors_of(index), count or suggested(sentences))
+    return Overview(len(index.documents), sentences, index.memories, Describer(models, index, clusters).describe())
 
 
 def suggested(sentences: int) -> int:
-    """How many themes are told of so many sentences: one more for each time that there are twice as many."""
+    """How many topics are told of so many sentences: one more for each time that there are twice as many."""
     return max(FEWEST, min(MOST, round(math.log2(sentences)) - 3))
 
 
 class Describer:
-    """Finds words for themes; recites each memory once."""
+    """Finds words for topics; recites each memory once."""
 
-    def __init__(self, models: Models, index: MemoryIndex, themes: Themes):
-        self.models, self.index, self.themes = models, index, themes
+    def __init__(self, models: Models, index: MemoryIndex, clusters: Clusters):
+        self.models, self.index, self.clusters = models, index, clusters
         self.said: dict[int, Said] = {}  # by the sentence's number
 
-    def describe(self) -> tuple[Theme, ...]:
-        members = [np.flatnonzero(self.themes.labels == theme) for theme in range(len(self.themes.sizes))]
-        nearest = [which[np.argsort(-self.themes.nearness[which], kind="stable")] for which in members]
+    def describe(self) -> tuple[Topic, ...]:
+        members = [np.flatnonzero(self.clusters.labels == topic) for topic in range(len(self.clusters.sizes))]
+        nearest = [which[np.argsort(-self.clusters.similarity[which], kind="stable")] for which in members]
         central = [self.distinct(which[: 4 * CENTRAL])[:CENTRAL] for which in nearest]
         spread = [which[np.unique(np.linspace(0, len(which) // 2, SAMPLE).astype(int).clip(max=len(which) - 1))] for which in nearest]
         wanted = np.concatenate([np.array([*which, *sample], np.int64) for which, sample in zip(central, spread, strict=True)])
         self.recite(np.unique(self.index.owners[wanted]).tolist())
         words = self.telling_words()
-        total = int(self.themes.sizes.sum())
+        total = int(self.clusters.sizes.sum())
         taken: set[str] = set()
         return tuple(
-            Theme(
+            Topic(
                 share=len(which) / total,
                 sentences=len(which),
-                words=words[theme],
-                sentence=self.choose(theme, set(words[theme]), taken),
+                words=words[topic],
+                sentence=self.choose(topic, set(words[topic]), taken),
                 documents=self.documents_of(which),
             )
-            for theme, which in enumerate(members)
+            for topic, which in enumerate(members)
         )
 
     def distinct(self, sentences: np.ndarray) -> list[int]:
@@ -131,14 +132,14 @@ class Describer:
                 for number, (start, end) in enumerate(recited.sentences, begin):
                     self.said[number] = Said(recited.text[start:end].strip(), recited.page)
 
-    def choose(self, theme: int, words: set[str], taken: set[str]) -> Central | None:
-        """The recited sentence nearest to a theme's centre that is full, holds a telling word and was not ``taken``."""
+    def choose(self, topic: int, words: set[str], taken: set[str]) -> Central | None:
+        """The recited sentence nearest to a topic's centre that is full, holds a telling word and was not ``taken``."""
 
         def order(number: int) -> tuple[int, bool, float]:
             text = self.said[number].text
-            return -fullness(text), words.isdisjoint(re.findall(r"\w+", text)), -float(self.themes.nearness[number])
+            return -fullness(text), words.isdisjoint(re.findall(r"\w+", text)), -float(self.clusters.similarity[number])
 
-        for number in sorted((n for n in self.said if self.themes.labels[n] == theme), key=order):
+        for number in sorted((n for n in self.said if self.clusters.labels[n] == topic), key=order):
             said = self.said[number]
             key = " ".join(content_words(said.text))
             if key and key not in taken:
@@ -148,14 +149,14 @@ class Describer:
         return None
 
     def telling_words(self) -> list[tuple[str, ...]]:
-        """Words that stand in a theme's recited sentences more than in the others': class-based tf-idf (Grootendorst 2022)."""
-        counts: list[Counter[str]] = [Counter() for _ in self.themes.sizes]
+        """Words that stand in a topic's recited sentences more than in the others': class-based tf-idf (Grootendorst 2022)."""
+        counts: list[Counter[str]] = [Counter() for _ in self.clusters.sizes]
         shapes: dict[str, Counter[str]] = defaultdict(Counter)
         for number, said in self.said.items():
-            theme = int(self.themes.labels[number])
-            if theme < 0:
+            topic = int(self.clusters.labels[number])
+            if topic < 0:
                 continue
-            counts[theme].update(word for word in content_words(said.text) if len(word) > 2 and word.isalpha())
+            counts[topic].update(word for word in content_words(said.text) if len(word) > 2 and word.isalpha())
             for written in re.findall(r"[^\W\d_]{3,}", said.text):
                 for stemmed in content_words(written):
                     shapes[stemmed][written] += 1

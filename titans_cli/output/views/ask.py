@@ -115,10 +115,10 @@ def print_why(answer: Answer) -> None:
     if len(shown) < len(answer.retrieved):
         out.print(Text(f"… and {len(answer.retrieved) - len(shown)} more: --verbose", style="dim"))
     show(Text("▸ the answer was read here. Strength: likeness of meaning, and share of the question's words.", style="dim"))
-    if answer.signs is not None:
-        signs, sure = answer.signs, 1 - answer.confidence if answer.refused else answer.confidence
-        reading = f"Reading: {signs.score:+.1f} above no answer, {signs.lead:+.1f} above the next one"
-        waking = f"waking: best fit {signs.fit:.2f}, the answer's {signs.here:.2f}"
+    if answer.features is not None:
+        features, sure = answer.features, 1 - answer.confidence if answer.refused else answer.confidence
+        reading = f"Reading: {features.score:+.1f} above no answer, {features.lead:+.1f} above the next one"
+        waking = f"waking: best fit {features.fit:.2f}, the answer's {features.here:.2f}"
         show(Text(f"{reading}; {waking}: {sure:.0%} sure of it.", style="dim"))
 
 

@@ -11,29 +11,29 @@ from titans_cli.output.sanitize import words
 from titans_cli.output.terminal import contract, counted, out, show, where
 
 if TYPE_CHECKING:
-    from titans_cli.services.topics import Overview, Theme
+    from titans_cli.services.topics import Overview, Topic
 
 
 @contract(json_output.of_overview)
 def print_overview(overview: Overview) -> None:
     held = f"{counted(overview.documents, 'document')}, {counted(overview.sentences, 'sentence')}"
-    show(Text(f"{held}: {counted(len(overview.themes), 'theme')}", style="bold"))
-    most = max((theme.share for theme in overview.themes), default=1.0)
-    for theme in overview.themes:
-        print_theme(theme, most)
+    show(Text(f"{held}: {counted(len(overview.topics), 'theme')}", style="bold"))
+    most = max((topic.share for topic in overview.topics), default=1.0)
+    for topic in overview.topics:
+        print_topic(topic, most)
 
 
-def print_theme(theme: Theme, most: float) -> None:
+def print_topic(topic: Topic, most: float) -> None:
     width = max(4, min(24, out.width // 4))
-    filled = theme.share / most * width
+    filled = topic.share / most * width
     bar = "█" * int(filled) + " ▏▎▍▌▋▊▉"[int(filled % 1 * 8)].strip()
     out.print()
-    show(Text.assemble((bar, "green"), f" {theme.share:.0%}  ", (", ".join(map(words, theme.words)), "bold")))
+    show(Text.assemble((bar, "green"), f" {topic.share:.0%}  ", (", ".join(map(words, topic.words)), "bold")))
     lines = []
-    if theme.sentence is not None:
-        lines.append(Text(f"“{words(theme.sentence.text)}”", "italic"))
-        lines.append(Text(where(theme.sentence.document, theme.sentence.page), "cyan"))
-    listed = ", ".join(f"{where(document)} {part:.0%}" for document, part in theme.documents)
+    if topic.sentence is not None:
+        lines.append(Text(f"“{words(topic.sentence.text)}”", "italic"))
+        lines.append(Text(where(topic.sentence.document, topic.sentence.page), "cyan"))
+    listed = ", ".join(f"{where(document)} {part:.0%}" for document, part in topic.documents)
     lines.append(Text(f"mostly in {listed}", "dim"))
     for line in lines:
         show(line, indent=2)

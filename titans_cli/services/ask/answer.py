@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
-from model import YES, Passage, Reading, Signs, confidence_of, read_answers
+from model import YES, CalibrationFeatures, Passage, Reading, confidence_of, read_answers
 from titans_cli.encoding import well_formed
 from titans_cli.models import Models
 from titans_cli.services.ask.results import MIN_CONFIDENCE, Answer, Evidence, RetrievedSentence, merge_evidence
@@ -52,16 +52,16 @@ class Assistant:
         """Answer ``question`` from recitations; ``begun`` (monotonic seconds) is when the question came."""
         singles = single_sentences(retrieval)
         passages = [Passage(run.text, run.first, run.score, retrieval.fits_of(run)) for run in retrieval.runs]
-        readings = read_answers(self.models.core, question, passages, [passage for passage, _, _ in singles])
+        readings = read_answers(self.models.reader, question, passages, [passage for passage, _, _ in singles])
         said = [locate(reading, retrieval, singles) for reading in wanted(question, readings)]
-        signs = signs_of(readings, retrieval, *said[0]) if said else None
-        confidence = confidence_of(signs) if signs else 0.0
+        features = features_of(readings, retrieval, *said[0]) if said else None
+        confidence = confidence_of(features) if features else 0.0
         elapsed = int((time.monotonic() - begun) * 1000)
         if not said or confidence < least:
-            return Answer(question, None, 1 - confidence, (), elapsed, signs, sentences_of(retrieval, ()), retrieval)
+            return Answer(question, None, 1 - confidence, (), elapsed, features, sentences_of(retrieval, ()), retrieval)
         text = ", ".join(dict.fromkeys(answer_text(run.text, reading) for run, reading in said))
         evidence = merge_evidence(evidence_of(run, reading) for run, reading in said)
-        return Answer(question, text, confidence, evidence, elapsed, signs, sentences_of(retrieval, evidence), retrieval)
+        return Answer(question, text, confidence, evidence, elapsed, features, sentences_of(retrieval, evidence), retrieval)
 
 
 def single_sentences(retrieval: Retrieval) -> list[Single]:
@@ -85,7 +85,7 @@ def locate(reading: Reading, retrieval: Retrieval, singles: Sequence[Single]) ->
     return run, reading
 
 
-def signs_of(readings: Sequence[Reading], retrieval: Retrieval, run: Recitation, reading: Reading) -> Signs:
+def features_of(readings: Sequence[Reading], retrieval: Retrieval, run: Recitation, reading: Reading) -> CalibrationFeatures:
     """What tells how sure the best answer is; ``reading`` is it, located in ``run``."""
     best = max(1e-9, min(1 - 1e-9, reading.confidence))
     others = max((other.confidence for other in readings[1:]), default=0.0)
@@ -93,7 +93,7 @@ def signs_of(readings: Sequence[Reading], retrieval: Retrieval, run: Recitation,
     fits = [(end, max(fit, scores.get(sentence, -math.inf))) for sentence, (end, fit) in enumerate(retrieval.fits_of(run), run.place)]
     here = next(fit for end, fit in fits if reading.end <= end) if reading.kind is None else max(fit for _, fit in fits)
     lead = math.log(best / max(1e-9, others))
-    return Signs(math.log(best / (1 - best)), reading.score, lead, float(retrieval.fits.max()), here)
+    return CalibrationFeatures(math.log(best / (1 - best)), reading.score, lead, float(retrieval.fits.max()), here)
 
 
 def evidence_of(run: Recitation, reading: Reading) -> Evidence:

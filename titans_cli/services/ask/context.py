@@ -1,11 +1,16 @@
 """The sentences around the evidence of an answer, recited."""
 
+from __future__ import annotations
+
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from titans_cli.services.ask.results import Answer, Context, Evidence
-from titans_cli.services.ask.retrieve import Retriever
+
+if TYPE_CHECKING:  # loads torch
+    from titans_cli.services.ask.retrieve import Retriever
 
 __all__ = ["with_context"]
 

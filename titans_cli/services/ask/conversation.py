@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from titans_cli.errors import UsageError
 from titans_cli.services import history, usage
+from titans_cli.services.ask.context import with_context
+from titans_cli.services.ask.follow_up import ask_in_conversation
 from titans_cli.services.ask.results import MIN_CONFIDENCE, Answer
 from titans_cli.services.llm.quotes import Quote, gather_quotes
 
@@ -40,8 +42,6 @@ class Conversation:
 
     def ask(self, question: str, context: int = 0, quotes: bool = False) -> Asked:
         """Answer ``question``, with ``context`` sentences around the evidence. Writes nothing. Raises TitansError."""
-        from titans_cli.services.ask.context import with_context
-        from titans_cli.services.ask.follow_up import ask_in_conversation
 
         def work(assistant: Assistant) -> Asked:
             answer = ask_in_conversation(assistant, question, self.earlier, self.least)
@@ -61,8 +61,6 @@ class Conversation:
 
     def with_context(self, count: int) -> Answer:
         """The last answer, with ``count`` sentences around its evidence. Raises UsageError before the first question."""
-        from titans_cli.services.ask.context import with_context
-
         asked = self.answered()
         with self.session.exclusive():
             return with_context(asked.assistant.retriever, asked.answer, count)

@@ -1,10 +1,15 @@
 """Follow-up questions ("When was it founded?"): what they leave out is taken from what was said before."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
-from titans_cli.services.ask.answer import Assistant
 from titans_cli.services.ask.results import MIN_CONFIDENCE, Answer
+
+if TYPE_CHECKING:  # loads torch
+    from titans_cli.services.ask.answer import Assistant
 
 __all__ = ["ask_in_conversation", "readings_of"]
 

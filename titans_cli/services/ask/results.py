@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from titans_cli.store import StoredDocument
 
 if TYPE_CHECKING:
-    from model import Signs
+    from model import CalibrationFeatures
     from titans_cli.services.ask.retrieve import Retrieval
 
 __all__ = ["MIN_CONFIDENCE", "STRICT", "Answer", "Context", "Evidence", "RetrievedSentence", "merge_evidence"]
@@ -71,7 +71,7 @@ class Answer:
     confidence: float
     evidence: tuple[Evidence, ...]
     elapsed_ms: int
-    signs: Signs | None = None  # what the confidence was computed from
+    features: CalibrationFeatures | None = None  # what the confidence was computed from
     retrieved: tuple[RetrievedSentence, ...] = ()  # best first
     retrieval: Retrieval | None = field(default=None, repr=False, compare=False)  # for the quotes that a language model gets
 

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from model import Woken, associate, encode_question, fit, select
+from model import Hit, encode_question, retrieve, score_sentences, score_similar
 from titans_cli.encoding import well_formed
 from titans_cli.models import Models
-from titans_cli.services.recitation import Recited, gists_of, recite_memories
+from titans_cli.services.recitation import Recited, recite_memories
+from titans_cli.services.vectors import vectors_of
 from titans_cli.store import MemoryIndex, Store, StoredDocument, open_index
 
 __all__ = ["Recitation", "Retrieval", "Retriever", "Sentence"]
@@ -65,7 +66,7 @@ class Retrieval:
 
     runs: tuple[Recitation, ...]  # around the sentences that fit, best first, without copies
     recitations: tuple[Recitation, ...]  # all, in the order of the stream
-    hits: tuple[Woken, ...]  # sentences that fit, best first, and then those that are like them
+    hits: tuple[Hit, ...]  # sentences that fit, best first, and then those that are like them
     associated: frozenset[int]  # sentences that are like those that fit
     fits: np.ndarray  # how well each sentence in memory fits, float32 [s]
 
@@ -92,11 +93,11 @@ class Retriever:
 
     def retrieve(self, question: str, count: int = COUNT, neighbours: int = NEIGHBOURS, associated: int = ASSOCIATED) -> Retrieval:
         """The sentences of ``count`` memories that fit ``question`` best, and of at most ``associated`` that are like these."""
-        gists, owners = gists_of(self.index), self.index.owners
+        gists, owners = vectors_of(self.index), self.index.owners
         if not len(gists):
             return EMPTY
-        fits = fit(encode_question(self.models.core, well_formed(question)), gists)
-        found = select(fits, gists, owners, count)
+        fits = score_sentences(encode_question(self.models.encoder, well_formed(question)), gists)
+        found = retrieve(fits, gists, owners, count)
         scores: dict[int, float] = {}
         for hit in found:
             scores.setdefault(hit.memory, hit.score)
@@ -110,12 +111,12 @@ class Retriever:
         kept = tuple(without_copies(runs))
         return Retrieval(kept, tuple(recitations), (*found, *further), frozenset(hit.sentence for hit in further), fits)
 
-    def associate(self, found: Sequence[Woken], count: int) -> list[Woken]:
+    def associate(self, found: Sequence[Hit], count: int) -> list[Hit]:
         """Sentences like the best of ``found``, of at most ``count`` memories; their scores never exceed the best one's."""
-        gists = gists_of(self.index)
-        alike = associate([hit.sentence for hit in found[:SEEDS]], gists)
+        gists = vectors_of(self.index)
+        alike = score_similar([hit.sentence for hit in found[:SEEDS]], gists)
         known = {hit.sentence for hit in found}
-        further = select(alike, gists, self.index.owners, count, ALIKE)
+        further = retrieve(alike, gists, self.index.owners, count, ALIKE)
         return [replace(hit, score=hit.score - 1 + found[0].score) for hit in further if hit.sentence not in known]
 
     def first_sentence(self, memory: int) -> int:

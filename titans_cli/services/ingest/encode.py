@@ -9,7 +9,7 @@ from operator import itemgetter
 import numpy as np
 
 from ingest import Document, Segment, SourceError, segments
-from model import Gists, MemorizeError, Memory, memorize, sentence_gists, sentence_texts
+from model import MemorizeError, Memory, SentenceVectors, encode_sentences, memorize, sentence_texts
 from titans_cli.models import Models
 from titans_cli.services.ingest.request import Progress
 from titans_cli.services.ingest.result import Learned
@@ -84,11 +84,11 @@ def write_group(models: Models, job: Job) -> tuple[Document | SourceError, Group
     for memory, page in zip(memories, pages, strict=True):
         texts += sentence_texts(models.tokenizer, memory.tokens, memory.sentences)
         text_pages += [page] * len(memory.sentences)
-    shard = shard_of(memories, pages, sentence_gists(models.core, texts, text_pages))
+    shard = shard_of(memories, pages, encode_sentences(models.encoder, texts, text_pages))
     return document, Group(shard, sum(len(m.tokens) for m in memories), sum(map(len, texts)))
 
 
-def shard_of(memories: Sequence[Memory], pages: Sequence[int], gists: Gists) -> Shard:
+def shard_of(memories: Sequence[Memory], pages: Sequence[int], gists: SentenceVectors) -> Shard:
     """The arrays of a shard, see ``titans_cli.store.shards``; ``gists`` are the vectors of the memories' sentences."""
     return Shard(
         weights=np.concatenate([m.weights.numpy() for m in memories]),

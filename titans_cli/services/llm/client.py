@@ -92,7 +92,7 @@ class LlmClient:
     def __init__(self, url: str, model: str | None, key: str | None = None, patience: float = PATIENCE):
         """Raises UsageError for a URL that cannot be, and when the package ``openai`` is not installed."""
         if find_spec("openai") is None:
-            raise UsageError('Written answers need the package openai. Install it: pip install "titans[llm]"')
+            raise UsageError('Written answers need the package openai. Install it: pip install "titans-cli[llm]"')
         self.url = base_url(url)
         self.key = key
         self.patience = patience

@@ -1,4 +1,4 @@
-"""Two texts laid beside each other, word by word: what a recitation holds of a sentence, and what it holds besides."""
+"""Two texts aligned word by word: what a recitation holds of a sentence, and what it holds besides."""
 
 import re
 import unicodedata
@@ -68,7 +68,7 @@ NOTHING = Alignment(frozenset(), (), (0, 0), False)
 
 
 def align(sentence: Items, recited: Items, least: int = ANCHOR) -> Alignment:
-    """Lay ``recited`` beside ``sentence``.
+    """Align ``recited`` with ``sentence``.
 
     Words count when ``least`` of them stand in a row in both, and those near such a row: single words that any two texts share do not.
     """

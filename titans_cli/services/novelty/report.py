@@ -1,4 +1,4 @@
-"""What a document tells this memory that is new, and what of it the memory knew: wake, recite, lay beside each other, judge.
+"""What a document tells this memory that is new, and what of it the memory knew: retrieve, recite, align, score.
 
 Nothing is memorized.
 """
@@ -11,22 +11,31 @@ from itertools import islice
 from pathlib import Path
 
 from ingest import Document, Extractor, Options, Segment, SourceError, find_sources
-from model import Gists, Near, nearest, sentence_gists, token_nats
+from model import Neighbor, SentenceVectors, encode_sentences, nearest_sentences, token_nats
 from titans_cli.errors import TitansError, UsageError
 from titans_cli.models import Models
 from titans_cli.services.ingest.encode import segment_groups
 from titans_cli.services.ingest.request import Progress
 from titans_cli.services.novelty.align import Items, align, items_of, runs_over
-from titans_cli.services.novelty.score import Known, Laid, Line, SurprisingSentence, best_of, judge, line_of
-from titans_cli.services.recitation import Recited, gists_of, recite_many
+from titans_cli.services.novelty.score import (
+    Aligned,
+    DocumentSentence,
+    Known,
+    SurprisingSentence,
+    best_of,
+    document_sentence,
+    score_sentence,
+)
+from titans_cli.services.recitation import Recited, recite_many
 from titans_cli.services.threads import in_order, parallel
+from titans_cli.services.vectors import vectors_of
 from titans_cli.settings import pdf_passwords
 from titans_cli.store import MemoryIndex, Store, open_index
 
-__all__ = ["Spectator", "Surprise", "read_one", "surprise"]
+__all__ = ["NoveltyReader", "Surprise", "read_one", "surprise"]
 
-WAKE = 3
-"""Memories that a sentence wakes."""
+RETRIEVED = 3
+"""Memories that are retrieved for a sentence."""
 LIKELY = 0.62
 """Score that the others than the best need: what is less like a sentence holds no row of its words."""
 BESIDE = 2
@@ -79,12 +88,12 @@ def surprise(home: Path, models: Models, path: Path, progress: Progress, encodin
         index = open_index(store, head)
     begun = time.monotonic()
     document = read_one(path, progress, models, encoding)
-    result = Spectator(models, index).look(document, progress, begun)
+    result = NoveltyReader(models, index).report(document, progress, begun)
     progress.done(document.size)
     return result
 
 
-class Spectator:
+class NoveltyReader:
     """Reads documents beside a memory; recites each memory once, also for several documents."""
 
     def __init__(self, models: Models, index: MemoryIndex):
@@ -92,16 +101,16 @@ class Spectator:
         self.recited: dict[int, Recited] = {}
         self.items: dict[int, Items] = {}  # the words of each
 
-    def look(self, document: Document, progress: Progress, begun: float) -> Surprise:
+    def report(self, document: Document, progress: Progress, begun: float) -> Surprise:
         """How surprising ``document`` is; ``begun`` (monotonic seconds) is when its reading began."""
         with parallel(self.models.device) as threads:
-            lines, gists = self.read(document, progress, threads)
-            near = nearest(gists, [line.items.text for line in lines], gists_of(self.index))
-            woken = self.wake(lines, near, threads)
+            lines, gists = self.encode(document, progress, threads)
+            near = nearest_sentences(gists, [line.items.text for line in lines], vectors_of(self.index))
+            retrieved = self.retrieve(lines, near, threads)
         sentences, before = [], None
         owners: Counter[str] = Counter()
-        for line, fits, memories in zip(lines, near, woken, strict=True):
-            sentence, before = self.judge(line, fits, memories, before)
+        for line, fits, memories in zip(lines, near, retrieved, strict=True):
+            sentence, before = self.score(line, fits, memories, before)
             sentences.append(sentence)
             if sentence.known is not None:
                 owners[sentence.known.document] += 1
@@ -109,49 +118,49 @@ class Spectator:
             document=document.source.name,
             sentences=tuple(sentences),
             known_from=tuple(owners.most_common()),
-            recited=len({memory for memories in woken for memory in memories}),
+            recited=len({memory for memories in retrieved for memory in memories}),
             empty_pages=document.empty_pages,
             failed_pages=document.failed_pages,
             elapsed_ms=int((time.monotonic() - begun) * 1000),
         )
 
-    def read(self, document: Document, progress: Progress, threads: int) -> tuple[list[Line], Gists]:
+    def encode(self, document: Document, progress: Progress, threads: int) -> tuple[list[DocumentSentence], SentenceVectors]:
         """The document's sentences and their gists, made as when it is memorized."""
         lines, gists = [], []
         characters, read = sum(len(page.text) for page in document.pages), 0
-        for made, gist, tokens in in_order(self.read_group, segment_groups(self.models, document), threads):
+        for made, gist, tokens in in_order(self.encode_group, segment_groups(self.models, document), threads):
             lines += made
             gists.append(gist)
             read += sum(len(line.items.text) for line in made)
             progress.page(made[-1].page, tokens, read / characters)
-        return lines, Gists.join(gists)
+        return lines, SentenceVectors.join(gists)
 
-    def read_group(self, group: Sequence[Segment]) -> tuple[list[Line], Gists, int]:
+    def encode_group(self, group: Sequence[Segment]) -> tuple[list[DocumentSentence], SentenceVectors, int]:
         """Sentences of consecutive segments, their gists, and the number of their tokens."""
         nats = token_nats(self.models.memorizer, [[t for sentence in s.sentences for t in sentence] for s in group])
         lines = []
         for segment, costs in zip(group, nats, strict=True):
             cost = iter(costs)
             for sentence in segment.sentences:
-                lines.append(line_of(self.models.tokenizer, sentence, segment.page, list(islice(cost, len(sentence)))))
-        gists = sentence_gists(self.models.core, [line.items.text for line in lines], [line.page or 0 for line in lines])
+                lines.append(document_sentence(self.models.tokenizer, sentence, segment.page, list(islice(cost, len(sentence)))))
+        gists = encode_sentences(self.models.encoder, [line.items.text for line in lines], [line.page or 0 for line in lines])
         return lines, gists, sum(map(len, nats))
 
-    def wake(self, lines: Sequence[Line], near: Sequence[Sequence[Near]], threads: int) -> list[list[int]]:
-        """The memories to be laid beside each sentence, all recited: first the best of each, then more where that does not hold it."""
-        woken: list[list[int]] = [[int(self.index.owners[n.sentence]) for n in fits[:1]] for fits in near]
-        self.recite({memory for memories in woken for memory in memories}, threads)
-        for line, fits, memories in zip(lines, near, woken, strict=True):
+    def retrieve(self, lines: Sequence[DocumentSentence], near: Sequence[Sequence[Neighbor]], threads: int) -> list[list[int]]:
+        """The memories to be aligned with each sentence, all recited: first the best of each, then more where that does not hold it."""
+        retrieved: list[list[int]] = [[int(self.index.owners[n.sentence]) for n in fits[:1]] for fits in near]
+        self.recite({memory for memories in retrieved for memory in memories}, threads)
+        for line, fits, memories in zip(lines, near, retrieved, strict=True):
             further = [] if self.hold(memories, line) else [int(self.index.owners[n.sentence]) for n in fits if n.score >= LIKELY]
-            memories += [m for m in dict.fromkeys(further) if m not in memories][: WAKE - 1]
-        self.recite({memory for memories in woken for memory in memories}, threads)
-        for line, memories in zip(lines, woken, strict=True):
+            memories += [m for m in dict.fromkeys(further) if m not in memories][: RETRIEVED - 1]
+        self.recite({memory for memories in retrieved for memory in memories}, threads)
+        for line, memories in zip(lines, retrieved, strict=True):
             further = [] if self.hold(memories, line) else [m for memory in memories for m in self.parts(line.items, memory)]
             memories += [m for m in dict.fromkeys(further) if m not in memories]
-        self.recite({memory for memories in woken for memory in memories}, threads)
-        return woken
+        self.recite({memory for memories in retrieved for memory in memories}, threads)
+        return retrieved
 
-    def hold(self, memories: Sequence[int], line: Line) -> bool:
+    def hold(self, memories: Sequence[int], line: DocumentSentence) -> bool:
         """Whether one of them holds a sentence word for word."""
         return any(line.items.line in self.items[memory].line for memory in memories)
 
@@ -163,10 +172,10 @@ class Spectator:
         start, stop = int(self.index.starts[document]), int(self.index.starts[document + 1])
         return list(range(max(start, first), min(stop, last + 1)))
 
-    def lay(self, line: Line, memories: Sequence[int]) -> list[Laid]:
+    def align(self, line: DocumentSentence, memories: Sequence[int]) -> list[Aligned]:
         """A sentence beside each memory and, where none holds it, beside those that follow each other as one."""
-        alone = [Laid(m, items, align(line.items, items)) for m in memories for items in [self.items[m]]]
-        if any(laid.alignment.whole for laid in alone):
+        alone = [Aligned(m, items, align(line.items, items)) for m in memories for items in [self.items[m]]]
+        if any(aligned.alignment.whole for aligned in alone):
             return alone
         runs: list[list[int]] = []
         for memory in sorted(memories):
@@ -175,7 +184,7 @@ class Spectator:
             else:
                 runs.append([memory])
         joined = [(run[0], items_of(self.text_of(run))) for run in runs if len(run) > 1]
-        return alone + [Laid(first, items, align(line.items, items)) for first, items in joined]
+        return alone + [Aligned(first, items, align(line.items, items)) for first, items in joined]
 
     def text_of(self, run: Sequence[int]) -> str:
         """What memories say that follow each other, also where a character begins in one and ends in the next."""
@@ -187,12 +196,14 @@ class Spectator:
             self.recited[recited.memory] = recited
             self.items[recited.memory] = items_of(recited.text)
 
-    def judge(self, line: Line, fits: Sequence[Near], memories: Sequence[int], before: int | None) -> tuple[SurprisingSentence, int | None]:
+    def score(
+        self, line: DocumentSentence, fits: Sequence[Neighbor], memories: Sequence[int], before: int | None
+    ) -> tuple[SurprisingSentence, int | None]:
         """What there is to tell of a sentence, and the memory that it is known from; ``before`` is that of the sentence before it."""
         expected = () if before is None else (before, before + 1)
-        laid = self.lay(line, [*memories, *(m for m in expected if m in self.recited and m not in memories)])
-        best, alike = best_of(line, laid, expected), max(fits, key=lambda n: n.cosine, default=None)
-        sentence = judge(line, laid, best, alike)
+        aligned = self.align(line, [*memories, *(m for m in expected if m in self.recited and m not in memories)])
+        best, alike = best_of(line, aligned, expected), max(fits, key=lambda n: n.cosine, default=None)
+        sentence = score_sentence(line, aligned, best, alike)
         if sentence.kind == "new" or alike is None:
             return sentence, None
         if sentence.kind == "reworded" or best is None:

@@ -1,8 +1,8 @@
-"""How much a sentence surprises, when recitations are laid beside it.
+"""How much a sentence surprises, when it is aligned with recitations.
 
 Titans calls surprise what a memory fails to predict (eq. 8 and 12); here, of a sentence,
 
-    wording   nats of its words that no woken recitation holds in a row of words, and of words that the recitation has besides,
+    wording   nats of its words that no retrieved recitation holds in a row of words, and of words that the recitation has besides,
               as a share of all its nats. A word's nats are what the memorizer's short-term core failed to expect.
     meaning   0 where no sentence in memory is alike, 1 where one has the very same gist; from ``ALIKE`` on
     surprise  wording · (1 − wording · meaning)
@@ -18,10 +18,20 @@ from dataclasses import dataclass
 
 import tiktoken
 
-from model.recall.neighbors import Near
+from model.recall.neighbors import Neighbor
 from titans_cli.services.novelty.align import Alignment, Items, align, items_of
 
-__all__ = ["KINDS", "Known", "Laid", "Line", "Missing", "SurprisingSentence", "best_of", "judge", "line_of"]
+__all__ = [
+    "KINDS",
+    "Aligned",
+    "DocumentSentence",
+    "Known",
+    "Missing",
+    "SurprisingSentence",
+    "best_of",
+    "document_sentence",
+    "score_sentence",
+]
 
 KINDS = ("verbatim", "partly", "reworded", "new")
 """Known word for word; known but for some words; known by what it means; not known."""
@@ -66,14 +76,14 @@ class SurprisingSentence:
     wording: float  # 0..1
     likeness: float  # cosine of its gist with the most alike in memory
     nearest: int | None  # that sentence in memory
-    new: tuple[tuple[int, int], ...]  # characters of ``text`` that no woken recitation holds; none where all is new
+    new: tuple[tuple[int, int], ...]  # characters of ``text`` that no retrieved recitation holds; none where all is new
     missing: tuple[Missing, ...]
     known: Known | None = None
 
 
 @dataclass(frozen=True)
-class Line:
-    """A sentence of the document before it is judged."""
+class DocumentSentence:
+    """A sentence of the document before it is scored."""
 
     items: Items
     page: int | None
@@ -81,7 +91,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Laid:
+class Aligned:
     """A recitation beside a sentence: one memory's, or that of some that follow each other."""
 
     first: int  # number of the first memory
@@ -89,11 +99,11 @@ class Laid:
     alignment: Alignment
 
 
-def judge(line: Line, laid: Sequence[Laid], best: Laid | None, alike: Near | None) -> SurprisingSentence:
-    """What there is to tell of a sentence; ``best`` of what is ``laid`` beside it explains most, ``alike`` means most nearly the same."""
+def score_sentence(line: DocumentSentence, aligned: Sequence[Aligned], best: Aligned | None, alike: Neighbor | None) -> SurprisingSentence:
+    """What there is to tell of a sentence; ``best`` of what is ``aligned`` with it explains most, ``alike`` means most nearly the same."""
     whole = best is not None and best.alignment.whole
     known = set(best.alignment.known) if best else set()
-    for other in laid:
+    for other in aligned:
         if not whole and other is not best:
             known |= align(line.items, other.items, FAR).known
     fresh = [i for i in range(len(line.nats)) if i not in known]
@@ -115,12 +125,12 @@ def judge(line: Line, laid: Sequence[Laid], best: Laid | None, alike: Near | Non
     )
 
 
-def best_of(line: Line, laid: Sequence[Laid], expected: Sequence[int]) -> Laid | None:
+def best_of(line: DocumentSentence, aligned: Sequence[Aligned], expected: Sequence[int]) -> Aligned | None:
     """The recitation that explains most of a sentence; of equals one that begins with an ``expected`` memory, or the first."""
-    return max(laid, key=lambda one: (worth(line, one.alignment), one.first in expected), default=None)
+    return max(aligned, key=lambda one: (explained_nats(line, one.alignment), one.first in expected), default=None)
 
 
-def line_of(tokenizer: tiktoken.Encoding, sentence: Sequence[int], page: int | None, nats: Sequence[float]) -> Line:
+def document_sentence(tokenizer: tiktoken.Encoding, sentence: Sequence[int], page: int | None, nats: Sequence[float]) -> DocumentSentence:
     """A sentence with the nats of its tokens shared out to its words: a token belongs to the one that holds its last letter."""
     text, ends = tokenizer.decode(list(sentence)), ends_of(tokenizer.decode_tokens_bytes(list(sentence)))
     items = items_of(text)
@@ -128,7 +138,7 @@ def line_of(tokenizer: tiktoken.Encoding, sentence: Sequence[int], page: int | N
     for end, cost in zip(ends, nats, strict=True):
         if shares:
             shares[max(0, bisect_right(firsts, max(0, end - 1)) - 1)] += cost
-    return Line(items, page, tuple(shares))
+    return DocumentSentence(items, page, tuple(shares))
 
 
 def ends_of(tokens: Sequence[bytes]) -> list[int]:
@@ -140,9 +150,9 @@ def ends_of(tokens: Sequence[bytes]) -> list[int]:
     return ends
 
 
-def worth(line: Line, laid: Alignment) -> float:
+def explained_nats(line: DocumentSentence, aligned: Alignment) -> float:
     """Nats of a sentence that a recitation explains."""
-    return sum(line.nats[i] for i in laid.known) + laid.whole - 0.1 * len(laid.missing)
+    return sum(line.nats[i] for i in aligned.known) + aligned.whole - 0.1 * len(aligned.missing)
 
 
 def kind_of(wording: float, likeness: float, whole: bool) -> str:
@@ -153,7 +163,7 @@ def kind_of(wording: float, likeness: float, whole: bool) -> str:
     return "reworded" if likeness >= SAID else "new"
 
 
-def wording_of(line: Line, fresh: Sequence[int], laid: Alignment | None) -> float:
+def wording_of(line: DocumentSentence, fresh: Sequence[int], aligned: Alignment | None) -> float:
     """The share of a sentence's nats that is left; a word that it has not and the recitation has counts like one of its own.
 
     Words of the recitation in whose place there are new ones do not count: those count already.
@@ -161,16 +171,16 @@ def wording_of(line: Line, fresh: Sequence[int], laid: Alignment | None) -> floa
     total = sum(line.nats)
     if not total:  # no word and no sign
         return 0.0
-    lost = sum(last - first for at, first, last in laid.missing if at in laid.known) if laid else 0
+    lost = sum(last - first for at, first, last in aligned.missing if at in aligned.known) if aligned else 0
     left = lost * total / len(line.nats)
     return min(1.0, (sum(line.nats[i] for i in fresh) + left) / (total + left))
 
 
-def missing_of(laid: Laid, items: Items) -> tuple[Missing, ...]:
-    recited = laid.items
+def missing_of(aligned: Aligned, items: Items) -> tuple[Missing, ...]:
+    recited = aligned.items
     return tuple(
         Missing(items.spans[at - 1][1], recited.text[recited.spans[first][0] : recited.spans[last - 1][1]])
-        for at, first, last in laid.alignment.missing
+        for at, first, last in aligned.alignment.missing
     )
 
 

@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from model.config import JOININGS, RULES, BlockConfig, RuleConfig
+from model.config import BLOCK_JOININGS, RULES, BlockConfig, RuleConfig
 from model.errors import ModelError
 from model.titans.block import TitansBlock
 from model.titans.layer import NeuralMemory
-from model.titans.rules import read
+from model.titans.state import read
 
 WIDTH, WINDOW, CHUNK = 16, 6, 4
 
@@ -18,8 +18,8 @@ def config(joining: str, rule: str = "titans", depth: int = 1) -> BlockConfig:
 
 
 BLOCKS = {
-    **{f"{joining} {rule}": config(joining, rule) for joining in JOININGS for rule in RULES},
-    **{f"{joining}, memory of {depth} layers": config(joining, depth=depth) for joining in JOININGS for depth in (2, 3)},
+    **{f"{joining} {rule}": config(joining, rule) for joining in BLOCK_JOININGS for rule in RULES},
+    **{f"{joining}, memory of {depth} layers": config(joining, depth=depth) for joining in BLOCK_JOININGS for depth in (2, 3)},
 }
 every_block = pytest.mark.parametrize("config", BLOCKS.values(), ids=BLOCKS.keys())
 
@@ -67,7 +67,7 @@ def test_split_anywhere_equals_whole(config, dtype, tolerance):
             torch.testing.assert_close(torch.cat([first, second], 1), whole, rtol=tolerance, atol=tolerance)
 
 
-@pytest.mark.parametrize("joining", JOININGS)
+@pytest.mark.parametrize("joining", BLOCK_JOININGS)
 def test_token_after_token_equals_whole(joining):
     block, x = make(config(joining))
     with torch.no_grad():
@@ -77,6 +77,24 @@ def test_token_after_token_equals_whole(joining):
             output, state = block(x[:, t : t + 1], state)
             outputs.append(output)
     torch.testing.assert_close(torch.cat(outputs, 1), whole, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_memory_stays_float32_in_bfloat16_layers_and_under_autocast(rule):
+    """In bfloat16 a state loses what it holds within some hundred chunks; the same inputs must leave the same state."""
+    torch.manual_seed(0)
+    layer, x = NeuralMemory(config("lmm", rule)), torch.randn(1, 100 * CHUNK, WIDTH)
+    with torch.no_grad():
+        exact = layer(x)[1].stream.state
+        with torch.autocast("cpu", torch.bfloat16):
+            output, state = layer(x)
+            again, state = layer(x[:, :CHUNK], state)
+        halved = layer.bfloat16()(x.bfloat16())
+    assert output.dtype == again.dtype == halved[0].dtype == torch.bfloat16
+    for tensors in (state.stream.state, halved[1].stream.state):
+        assert {w.dtype for w in (*tensors.weights, *tensors.carry)} == {torch.float32}
+    (kept,), (right,) = halved[1].stream.state.weights, exact.weights
+    assert (kept - right).norm() < 0.05 * right.norm()
 
 
 def test_recall_learns_nothing():

@@ -5,11 +5,11 @@ import random
 import pytest
 import torch
 
-from model.config import CoreConfig
-from model.recall.encoder import Core
-from model.training.core import make_window, reading_loss, story_group, tokens
+from model import Encoder, EncoderConfig, Reader
 from model.training.invented import Story
+from model.training.losses import reading_loss
 from model.training.tracking import BEFORE, CARRIED, HOLDER, PLACE, RELATIONS, SUPPORT, THINGS_PLACE, Tracker, track
+from model.training.windows import make_window, story_group, tokens
 
 FACTS = [
     "Mary went to the kitchen.",
@@ -68,23 +68,23 @@ def test_links_point_at_tokens_of_the_window():
 
 def test_training_on_a_storys_links_draws_them():
     torch.manual_seed(0)
-    core = Core(CoreConfig(layers=4, width=48, heads=4, feedforward=96))
-    tracker = Tracker(core)
+    encoder = Encoder(EncoderConfig(layers=4, width=48, heads=4, feedforward=96))
+    tracker = Tracker(encoder)
     group = story_group(Story(FACTS, "Where is the milk?", "office", [7, 6]), [], random.Random(0))
-    optimiser = torch.optim.Adam([*core.parameters(), *tracker.parameters()], lr=3e-3)
+    optimiser = torch.optim.Adam([*encoder.parameters(), *tracker.parameters()], lr=3e-3)
     valid = torch.ones(1, len(group.windows[0].ids), dtype=torch.bool)
     losses = []
     for _ in range(40):
-        reading_loss(core, tracker, [group]).backward()
-        losses.append(tracker.loss([group.windows[0].links], valid, core.config.persistent).item())
+        reading_loss(Reader(encoder), tracker, [group]).backward()
+        losses.append(tracker.loss([group.windows[0].links], valid, encoder.config.persistent).item())
         optimiser.step()
         optimiser.zero_grad()
     assert losses[0] > 3 and losses[-1] < 0.5
 
 
 def test_a_window_without_links_costs_nothing():
-    core = Core(CoreConfig(layers=4, width=48, heads=4, feedforward=96))
-    tracker = Tracker(core)
+    encoder = Encoder(EncoderConfig(layers=4, width=48, heads=4, feedforward=96))
+    tracker = Tracker(encoder)
     window, _ = make_window([list(tokens("It rained."))], list(tokens("Why?")))
-    core.read(torch.tensor([window.ids]), torch.tensor([window.kinds]))
-    assert tracker.loss([()], torch.ones(1, len(window.ids), dtype=torch.bool), core.config.persistent) == 0
+    Reader(encoder).scores(torch.tensor([window.ids]), torch.tensor([window.kinds]))
+    assert tracker.loss([()], torch.ones(1, len(window.ids), dtype=torch.bool), encoder.config.persistent) == 0

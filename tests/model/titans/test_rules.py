@@ -9,7 +9,8 @@ from torch.nn import functional as F
 from model.config import RuleConfig
 from model.errors import ModelError
 from model.titans.reference import learn_loop
-from model.titans.rules import Gates, MemoryState, Stream, bounded_gates, empty_state, fold_heads, learn, resume, unfold_heads
+from model.titans.rules import Stream, learn, resume
+from model.titans.state import Gates, MemoryState, bounded_gates, empty_state, fold_heads, largest_step, unfold_heads
 
 KEY, VALUE, CHUNK = 12, 5, 8
 LENGTHS = {"one": 1, "chunk-1": CHUNK - 1, "chunk": CHUNK, "chunk+1": CHUNK + 1, "many": 3 * CHUNK + 3}
@@ -133,7 +134,7 @@ def test_long_streams_stay_finite_and_bounded(config):
     state, keys, values, gates, queries = case(config, 200, batch=1, dtype=torch.float32)
     keys[:, :100], values[:, :100] = keys[:, :1], values[:, :1]
     if config.rule in ("titans", "delta"):
-        gates = bounded_gates(config, torch.linspace(-20, 20, 600).view(1, 3, 200).mT)
+        gates = bounded_gates(torch.linspace(-20, 20, 600).view(1, 3, 200).mT, largest_step(config))
     for _ in range(10):
         state, reads = learn(config, state, keys, values, gates, queries)
     for tensor in (*state.weights, *state.carry, reads):
@@ -146,6 +147,17 @@ def test_nothing_read_changes_nothing(config):
     after, reads = learn(config, state, keys, values, gates, queries)
     assert reads.shape == (3, 0, config.value)
     assert all(torch.equal(a, b) for a, b in zip(after.weights, state.weights, strict=True))
+
+
+@every_memory
+def test_state_stays_float32_under_autocast(config):
+    state, keys, values, gates, queries = case(config, 3 * CHUNK + 1, dtype=torch.float32)
+    plain, reads = learn(config, state, keys, values, gates, queries)
+    with torch.autocast("cpu", torch.bfloat16):
+        after, same = learn(config, state, keys, values, gates, queries)
+    for tensor, other in zip((*plain.weights, *plain.carry, reads), (*after.weights, *after.carry, same), strict=True):
+        assert other.dtype == torch.float32
+        assert torch.equal(tensor, other)
 
 
 def test_closed_form_is_least_squares_over_all_tokens():

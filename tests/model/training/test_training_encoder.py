@@ -7,25 +7,17 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from model.config import CoreConfig
-from model.reader.reading import LONGEST_ANSWER, SENTENCES_WINDOW, WINDOW
-from model.recall.encoder import NOTHING, YES, Core
+from model import Encoder, EncoderConfig, Reader
+from model.reader.network import NOTHING, YES
+from model.reader.spans import LONGEST_ANSWER
+from model.reader.windows import SENTENCES_WINDOW, WINDOW
 from model.training.checkpoint import export
-from model.training.core import (
-    ABSURD,
-    Group,
-    Window,
-    batches,
-    crop,
-    group,
-    prepare,
-    reading_loss,
-    story_gist_loss,
-    story_group,
-    tokens,
-)  # fmt: skip
 from model.training.invented import NAMES, Story, invent_story
+from model.training.library import sentence_spans
+from model.training.losses import ABSURD, reading_loss, story_vector_loss
+from model.training.questions import prepare
 from model.training.tracking import Tracker
+from model.training.windows import Group, Window, batches, crop, group, story_group, tokens
 
 TEXT = "The mill was built in 1702 by a miller called Anna Berg. It burned down twice and was rebuilt each time. "
 OTHERS = [
@@ -100,13 +92,21 @@ def test_invented_stories_hold_their_answers(seed):
     assert made.spans and made.longest <= SENTENCES_WINDOW
 
 
-def test_gists_learn_to_find_facts_in_other_text():
+def test_vectors_learn_to_find_facts_in_other_text():
     torch.manual_seed(0)
-    core = Core(CoreConfig(width=16, layers=1, heads=2, feedforward=16, persistent=4))
+    encoder = Encoder(EncoderConfig(width=16, layers=1, heads=2, feedforward=16, persistent=4))
     fillers = [text * 2 for text in OTHERS]
-    loss = story_gist_loss(core, core, [Story(STORY.facts[-5:], STORY.question, "park", [3, 4])], fillers, random.Random(0))
+    loss = story_vector_loss(encoder, encoder, [Story(STORY.facts[-5:], STORY.question, "park", [3, 4])], fillers, random.Random(0))
     loss.backward()
-    assert loss > 0 and core.condense.weight.grad.abs().sum() > 0
+    assert loss > 0 and encoder.condense.weight.grad.abs().sum() > 0
+
+
+def test_sentences_cover_the_text():
+    for text in (TEXT * 2, "No end", "One. Two! three? \n\n Four", ""):
+        spans = sentence_spans(text)
+        assert "".join(text[a:z] for a, z in spans) == text
+    said = [TEXT[a:z].strip() for a, z in sentence_spans(TEXT.strip())]
+    assert said == ["The mill was built in 1702 by a miller called Anna Berg.", "It burned down twice and was rebuilt each time."]
 
 
 def test_batches_hold_all_groups_and_no_more_tokens_than_a_step(found):
@@ -129,12 +129,12 @@ def test_crop_holds_what_it_must(found):
 
 def test_loss_is_one_softmax_over_all_windows_and_nothing():
     torch.manual_seed(0)
-    core = Core(CoreConfig(vocabulary=200, width=16, layers=1, heads=2, feedforward=16, positions=64, persistent=4))
+    encoder = Encoder(EncoderConfig(vocabulary=200, width=16, layers=1, heads=2, feedforward=16, positions=64, persistent=4))
     windows = [Window([101, 5, 6, 102, 7, 102, 9, 102], [0] * 6 + [1] * 2, [-1, 0, 0, -1, 1, -1, -1, -1]),
                Window([101, 8, 102, 9, 102], [0] * 3 + [1] * 2, [-1, 0, -1, -1, -1])]  # fmt: skip
     scores = []
     for window in windows:
-        start, end = (x[0] for x in core.read(torch.tensor([window.ids]), torch.tensor([window.kinds])))
+        start, end = (x[0] for x in Reader(encoder).scores(torch.tensor([window.ids]), torch.tensor([window.kinds])))
         nothing = start[NOTHING] + end[NOTHING]
         spans = {
             (i, j): start[4 + i] + end[4 + j] - nothing
@@ -150,17 +150,17 @@ def test_loss_is_one_softmax_over_all_windows_and_nothing():
         (Group(windows, (), YES), torch.logaddexp(scores[0][YES], scores[1][YES])),
         (Group(windows, (), NOTHING), torch.tensor(0.0)),
     ):
-        assert math.isclose(reading_loss(core, Tracker(core), [made]).item(), (total - score).item(), rel_tol=1e-4)
+        assert math.isclose(reading_loss(Reader(encoder), Tracker(encoder), [made]).item(), (total - score).item(), rel_tol=1e-4)
 
 
 def test_absurd_answers_of_noisy_sources_do_not_count():
     torch.manual_seed(0)
-    core = Core(CoreConfig(vocabulary=200, width=16, layers=1, heads=2, feedforward=16, positions=64, persistent=4))
+    encoder = Encoder(EncoderConfig(vocabulary=200, width=16, layers=1, heads=2, feedforward=16, positions=64, persistent=4))
     window = Window([101, 5, 6, 102, 9, 102], [0] * 4 + [1] * 2, [-1, 0, 0, -1, -1, -1])
     with torch.no_grad():
-        core.span.weight *= 2_000
+        encoder.span.weight *= 2_000
         losses = [
-            reading_loss(core, Tracker(core), [Group([window], ((0, i, j),), noisy=noisy)])
+            reading_loss(Reader(encoder), Tracker(encoder), [Group([window], ((0, i, j),), noisy=noisy)])
             for noisy in (False, True)
             for i, j in ((1, 1), (2, 2))
         ]
