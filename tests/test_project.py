@@ -7,13 +7,16 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.main import get_command
 
+import titans_cli
 from titans_cli.app import COMMANDS, LazyCommand, app
 
 ROOT = Path(__file__).parents[1]
@@ -150,6 +153,14 @@ def test_readme_shows_every_command():
         assert re.search(rf"^titans {name}\b", readme, re.MULTILINE), name
 
 
+def test_what_is_to_be_installed_has_the_name_of_the_distribution():
+    given = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert version(given["name"]) == given["version"] == titans_cli.__version__
+    for path in (*SOURCES, ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+        for found in re.findall(r"[\w-]+(?=\[(?:all|bench|llm|mcp|ray|serve|test|train)\])|(?<=--upgrade )[\w-]+", path.read_text()):
+            assert found == given["name"], path
+
+
 def test_weights_fit():
     assert sum(p.stat().st_size for p in (ROOT / "model" / "weights").iterdir()) <= 64_000_000
 
@@ -195,6 +206,12 @@ def test_help_and_wrong_usage_load_no_model(arguments):
 )
 def test_what_only_looks_at_the_store_loads_no_torch(arguments, copied):
     assert "torch" not in loaded_by(arguments, copied.home)
+
+
+def test_loading_the_models_does_not_load_the_compiler_of_torch():
+    load = "import sys; from titans_cli.models import Models; Models(device='cpu').load()"
+    code = f"{load}; assert not {{'sympy', 'torch._dynamo'}} & sys.modules.keys()"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 
 
 def test_importing_the_program_loads_little():
