@@ -19,7 +19,7 @@ COMMANDS = {
     "Memorize": {
         "ingest": "Memorize documents: stream them through the model and keep the learned memory weights.",
         "watch": "Keep folders memorized: learn new and changed files as they come, take out those that are deleted. Ctrl-C ends it.",
-        "remember": "Memorize what you tell, like a document, under the date; titans forget takes it out again.",
+        "remember": "Save a short note, filed under the present date and time; titans forget deletes it again.",
     },
     "Ask": {
         "ask": "Answer from memory, with document, page and recited evidence.",

@@ -1,3 +1,5 @@
+"""``titans forget``."""
+
 import sys
 from typing import Annotated
 
