@@ -24,9 +24,11 @@ import torch
 from common import report
 
 from model.config import MemorizerConfig, MemoryConfig
-from model.memorizer import Memorizer, load_memorizer
-from model.rounding import dequantise, quantise
-from model.training.memorizer import Batches, losses, token_streams
+from model.memorizer.network import Memorizer, load_memorizer
+from model.memorizer.quantization import dequantize, quantize
+from model.memorizer.writer import correct, write_rows
+from model.training.memorizer import losses
+from model.training.segments import Batches, token_streams
 
 TITANS = MemorizerConfig(memory=MemoryConfig(key=96, value=48, rule="titans"))
 SHUT = -30.0
@@ -46,14 +48,14 @@ VARIANTS: dict[str, MemorizerConfig] = {
     "without convolution": replace(TITANS, convolution=1),
     "without momentum": TITANS,
     "without forgetting": TITANS,
-    "without residual target": memory(TITANS, residual=False),
+    "without residual target": memory(TITANS, store_surprise=False),
     "without rehearsal": memory(TITANS, passes=1),
     "window objective": memory(TITANS, chunk=128, passes=16),
     "delta": memory(TITANS, rule="delta"),
     "rwkv7": memory(TITANS, rule="rwkv7"),
     "closed": CLOSED,
     "closed without convolution": replace(CLOSED, convolution=1),
-    "closed without residual target": memory(CLOSED, residual=False),
+    "closed without residual target": memory(CLOSED, store_surprise=False),
     "lmm": replace(TITANS, joining="lmm"),
     "mal": replace(TITANS, joining="mal"),
     "mac": replace(TITANS, joining="mac"),
@@ -97,14 +99,14 @@ def measure(model: Memorizer, streams: dict[str, np.ndarray], segments: int) -> 
         tokens = torch.from_numpy(stream[: count * n].astype(np.int64)).view(count, n)
         lesson = model.study(tokens, torch.full((count,), n))
         rows = torch.full((count,), config.rows)
-        writer = model.memory.writer(model.keys(lesson.features, rows), lesson.gates, lesson.valid)
-        weights = writer.weights(lesson.values)
-        stored = dequantise(*quantise(weights, rows, config.bits), config.bits)
+        solver = model.memory.solver(model.keys(lesson.features, rows), lesson.gates, lesson.valid)
+        weights = solver.weights(lesson.values)
+        stored = dequantize(*quantize(weights, rows, config.bits), config.bits)
         tables = model.corrections()
         for place, kept in enumerate((weights, stored)):
-            wrong, _ = model.correct(lesson, model.memory.read(writer.keys, kept), tables)
+            wrong, _ = correct(model, lesson, model.memory.read(solver.keys, kept), tables)
             counts[place] += 1 - wrong.float().mean().item()
-        counts[2] += model.rehearse(lesson, rows).exact.float().mean().item()
+        counts[2] += write_rows(model, lesson, rows).exact.float().mean().item()
         folders += 1
     return {measure: 100 * share / folders for measure, share in zip(MEASURES, counts, strict=True)}
 

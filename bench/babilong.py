@@ -18,8 +18,8 @@ from haystack import Haystack, draw_heat_map, print_heat_map, shuffled_texts
 
 from model.training.invented import Story, babi_stories
 from titans_cli.models import Models
-from titans_cli.usecases.ask import Assistant
-from titans_cli.usecases.ingest import ingest
+from titans_cli.services.ask.answer import Assistant
+from titans_cli.services.ingest.run import ingest
 
 
 class Silent:
@@ -45,16 +45,16 @@ def ask(story: Story, haystack: Haystack, home: Path, models: Models, rng: rando
     ingest(home, models, changed, Silent())
     assistant = Assistant(home, models)
     begun = time.monotonic()
-    awake = assistant.awaken(story.question)
-    answer = assistant.read(story.question, awake, begun)
-    recited = " ".join(run.text for run in awake.recitations)
+    retrieval = assistant.retriever.retrieve(story.question)
+    answer = assistant.read(story.question, retrieval, begun)
+    recited = " ".join(run.text for run in retrieval.recitations)
     found = [fact in recited for fact in story.facts]
     haystack.take_out(changed)
     ingest(home, models, changed, Silent())
     facts = {
         "question": story.question, "right": story.answer, "said": answer.answer, "confidence": answer.confidence,
         "seconds": answer.elapsed_ms / 1000,
-        "facts found": statistics.mean(found), "support found": all(found[i] for i in story.support), "runs": len(awake.recitations),
+        "facts found": statistics.mean(found), "support found": all(found[i] for i in story.support), "runs": len(retrieval.recitations),
     }  # fmt: skip
     return story.answer.lower() in (answer.answer or "").lower().split(), facts
 

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from model.training.scoring import best, exact_match
 from titans_cli.models import Models
-from titans_cli.usecases.ask import Assistant
+from titans_cli.services.ask.answer import Assistant
 
 FOLDS = 5
 
@@ -30,10 +30,10 @@ def gather(assistant: Assistant, records: list[dict], kind: str) -> list[dict]:
     rows = []
     for record in records:
         said = assistant.ask(record["question"], least=0)
-        if said.signs is not None:
+        if said.features is not None:
             right = kind == "answerable" and bool(best(exact_match, said.answer or "", record["answers"]))
             title = record["question"] if kind == "never read" else record["title"]
-            rows.append({"kind": kind, "title": title, "signs": said.signs.values(), "right": right})
+            rows.append({"kind": kind, "title": title, "signs": said.features.values(), "right": right})
     return rows
 
 

@@ -26,12 +26,12 @@ import torch
 from common import RESULTS, memorize, parse_length, report
 
 from ingest.sentences import sentence_spans
-from model import Gists, Passage, encode_question, load_tokenizer, read_answers, sentence_gists
-from model.recall import similarities
+from model import Passage, SentenceVectors, encode_question, encode_sentences, load_tokenizer, read_answers
+from model.recall.search import similarities
 from model.training.corpus import load_texts
 from model.training.scoring import best, exact_match, f1
 from titans_cli.models import Models
-from titans_cli.usecases.ask import Assistant, answer_text
+from titans_cli.services.ask.answer import Assistant, answer_text
 
 WINDOW, TOP = 256, 8
 COPIES = {"plain": 1, "duplicates": 5, "edited": 10}
@@ -133,13 +133,13 @@ def bm25(windows: list[str]) -> Search:
 
 def dense(models: Models, windows: list[str], cache: Path) -> Search:
     if cache.exists():
-        gists = Gists(**torch.load(cache, weights_only=False))
+        gists = SentenceVectors(**torch.load(cache, weights_only=False))
     else:
-        gists = sentence_gists(models.core, windows, range(len(windows)))
+        gists = encode_sentences(models.encoder, windows, range(len(windows)))
         torch.save(vars(gists), cache)
 
     def search(question: str, count: int) -> list[tuple[int, float]]:
-        scores = torch.from_numpy(similarities(encode_question(models.core, question).vector[None], gists))
+        scores = torch.from_numpy(similarities(encode_question(models.encoder, question).vector[None], gists))
         top, places = scores.topk(min(count, len(scores)))
         return list(zip(places.tolist(), top.tolist(), strict=True))
 
@@ -164,7 +164,7 @@ def retrieval(models: Models, search: Search, windows: list[str]) -> Pipeline:
         found = search(question, TOP)
         passages = [Passage(windows[i], i, -rank / 1e6) for rank, (i, _) in enumerate(found)]  # their order, without a prior
         shown = [p.text for p in passages]
-        readings = read_answers(models.core, question, passages)
+        readings = read_answers(models.reader, question, passages)
         if not readings or readings[0].score < REFUSE_BELOW:
             return Said(None, 0.0, shown)
         return Said(answer_text(passages[readings[0].passage].text, readings[0]), readings[0].confidence, shown)
@@ -174,9 +174,9 @@ def retrieval(models: Models, search: Search, windows: list[str]) -> Pipeline:
 
 def memory(assistant: Assistant) -> Pipeline:
     def answer(question: str) -> Said:
-        awake = assistant.awaken(question)
-        said = assistant.read(question, awake, time.monotonic())
-        return Said(said.answer, said.confidence, [run.text for run in awake.runs])
+        retrieval = assistant.retriever.retrieve(question)
+        said = assistant.read(question, retrieval, time.monotonic())
+        return Said(said.answer, said.confidence, [run.text for run in retrieval.runs])
 
     return answer
 

@@ -23,9 +23,9 @@ from mutated_bytes import mutate_bytes, mutate_sealed, mutate_zip
 from mutated_contents import mutate_documents, mutate_manifest, mutate_tensors
 
 from titans_cli.errors import TitansError
+from titans_cli.services.maintenance import check
+from titans_cli.services.transfer import export_to, import_from
 from titans_cli.store import Store, open_index
-from titans_cli.usecases.care import check
-from titans_cli.usecases.snapshots import export_to, import_from
 
 __all__ = ["KINDS", "Bench", "Verdict"]
 
@@ -98,7 +98,7 @@ class Bench:
                 return Verdict("wrong", f"accepted, and the store is not sound: {problems}")
             with Store.open(home) as store:
                 index = open_index(store, head)
-                index.wake(range(index.memories))
+                index.read(range(index.memories))
             again = self.folder / "again.titans"
             again.unlink(missing_ok=True)
             export_to(home, again)

@@ -20,8 +20,8 @@ from common import parse_length, report
 
 from ingest import find_sources
 from titans_cli.models import Models
-from titans_cli.usecases.ingest import ingest
-from titans_cli.usecases.memorize import Unheard
+from titans_cli.services.ingest.request import Unheard
+from titans_cli.services.ingest.run import ingest
 
 PARTS = 10
 CHARACTERS_A_TOKEN = 4.0

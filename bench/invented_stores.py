@@ -6,11 +6,10 @@ import json
 from dataclasses import asdict, dataclass, fields
 
 import numpy as np
-import torch
 
 from titans_cli.store import NewDocument, Shard, ShardShape, Snapshot, Store, digest_of, keep_shard, pack_shard, shard_path
-from titans_cli.store.archive import encode_manifest, place_of
 from titans_cli.store.container import SEAL, Writer
+from titans_cli.store.export_file import encode_manifest, place_of
 
 __all__ = ["SHAPE", "Export", "add_documents", "container", "make_shard", "read_export", "seal"]
 
@@ -38,7 +37,7 @@ def make_shard(seed: int, memories: int = 3, pages: int = 0) -> Shard:
         "gist_scales": scales,
         "gist_words": chance.integers(-(2**63), 2**63 - 1, (count, SHAPE.lanes)),
     }
-    return Shard(**{name: torch.from_numpy(array) for name, array in arrays.items()})
+    return Shard(**arrays)
 
 
 def add_documents(store: Store, documents: list[tuple[str, str, int, int]]) -> Snapshot:

@@ -22,7 +22,7 @@ from titans_pytorch import MemoryMLP
 from titans_pytorch import NeuralMemory as Theirs
 
 from model.config import BlockConfig, RuleConfig
-from model.layer import NeuralMemory
+from model.titans.layer import NeuralMemory
 
 SETTINGS = [  # width, heads, chunk, depth
     (128, 2, 16, 1),

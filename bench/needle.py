@@ -21,7 +21,7 @@ from common import RESULTS, memorize, parse_length, report
 from haystack import Haystack, draw_heat_map, print_heat_map, shuffled_texts
 
 from titans_cli.models import Models
-from titans_cli.usecases.ask import Assistant
+from titans_cli.services.ask.answer import Assistant
 
 REPEATED = "The grass is green. The sky is blue. The sun is yellow. Here we go. There and back again. "
 NEEDLE = "One of the special magic {type}s for {key} is: {value}."

@@ -16,10 +16,10 @@ from common import report
 
 from ingest import find_sources, read_document
 from ingest.sentences import sentence_spans
-from model import sentence_gists
+from model import encode_sentences
 from titans_cli.models import Models
-from titans_cli.usecases.ingest import ingest
-from titans_cli.usecases.memorize import Unheard
+from titans_cli.services.ingest.request import Unheard
+from titans_cli.services.ingest.run import ingest
 
 QUESTIONS = [
     "What is this about?",
@@ -34,7 +34,7 @@ def encoding_speed(models: Models, text: str) -> float:
     """Tokens a second when the core alone makes gists; tokens are the memorizer's, as in ingest."""
     sentences = [text[a:b] for a, b in sentence_spans(text)]
     begun = time.monotonic()
-    sentence_gists(models.core, sentences, [0] * len(sentences))
+    encode_sentences(models.encoder, sentences, [0] * len(sentences))
     return len(models.tokenizer.encode_ordinary(text)) / (time.monotonic() - begun)
 
 

@@ -25,13 +25,13 @@ from common import memorize, report
 
 from ingest import Document, Page, Source, read_document
 from ingest.sentences import sentence_spans
-from model.rounding import dequantise, unpack
+from model.memorizer.quantization import dequantize, unpack
 from titans_cli.models import Models
+from titans_cli.services.ingest.request import Unheard
+from titans_cli.services.novelty.align import items_of
+from titans_cli.services.novelty.report import NoveltyReader, Surprise
+from titans_cli.services.novelty.score import KINDS, PARTLY
 from titans_cli.store import Store, open_index
-from titans_cli.usecases.alignment import items_of
-from titans_cli.usecases.judging import KINDS, PARTLY
-from titans_cli.usecases.memorize import Unheard
-from titans_cli.usecases.surprise import Spectator, Surprise
 
 LONGEST = 30_000
 EDITED = 0.2
@@ -98,12 +98,12 @@ def edit(text: str, pool: list[str], rng: random.Random) -> tuple[str, list[Edit
     return "".join(made), edits
 
 
-def look(spectator: Spectator, group: Group, name: str, text: str, edits: list[Edit]) -> None:
+def look(reader: NoveltyReader, group: Group, name: str, text: str, edits: list[Edit]) -> None:
     document = Document(Source(Path(name), name), "", len(text), (Page(None, text),))
     begun = time.monotonic()
-    group.looked.append(spectator.look(document, Unheard(), begun))
+    group.looked.append(reader.report(document, Unheard(), begun))
     group.seconds += time.monotonic() - begun
-    group.tokens += len(spectator.models.tokenizer.encode_ordinary(text))
+    group.tokens += len(reader.models.tokenizer.encode_ordinary(text))
     group.edits.append(edits)
 
 
@@ -134,12 +134,12 @@ def auc(positive: list[float], negative: list[float]) -> float:
 
 
 @torch.inference_mode()
-def with_memory(spectator: Spectator, text: str, memory: int, sentence: int) -> tuple[float, float]:
+def with_memory(reader: NoveltyReader, text: str, memory: int, sentence: int) -> tuple[float, float]:
     """The paper's own measure: nats of a sentence without and with a memory, read in the place of its most alike sentence."""
-    models, index = spectator.models, spectator.index
+    models, index = reader.models, reader.index
     network, tokenizer = models.memorizer, models.tokenizer
-    stored = index.wake([memory])
-    recited = tokenizer.encode_ordinary(spectator.recited[memory].text)
+    stored = index.read([memory])
+    recited = tokenizer.encode_ordinary(reader.recited[memory].text)
     inside = sentence - int(np.searchsorted(index.owners, memory))
     before = recited[: sum(stored.sentences[0][:inside])]
     row = (before + tokenizer.encode_ordinary(text))[: network.config.segment]
@@ -149,7 +149,7 @@ def with_memory(spectator: Spectator, text: str, memory: int, sentence: int) -> 
     config = network.config.memory
     table = torch.zeros(1, config.rows, config.value)
     packed = stored.weights[0]
-    table[0, : len(packed)] = dequantise(unpack(packed, config.bits)[None], stored.scales[:1], config.bits)[0]
+    table[0, : len(packed)] = dequantize(unpack(packed, config.bits)[None], stored.scales[:1], config.bits)[0]
     reads = network.memory.read(network.keys(lesson.features, torch.tensor([len(packed)])), table)
     by_class = network.by_class(lesson.places)
     recited_logits = network.recited(lesson, reads, by_class, network.corrections())
@@ -159,16 +159,16 @@ def with_memory(spectator: Spectator, text: str, memory: int, sentence: int) -> 
     return nats[0], nats[1]
 
 
-def measures(spectator: Spectator, group: Group, most: int) -> list[tuple[dict[str, float], bool]]:
+def measures(reader: NoveltyReader, group: Group, most: int) -> list[tuple[dict[str, float], bool]]:
     """Every measure of the first sentences of each document of a group, and whether the sentence was edited."""
     told = []
     for looked, number, _, edits in placed(group):
         sentence = looked.sentences[number]
         if number >= most or sentence.nearest is None:
             continue
-        memory = int(spectator.index.owners[sentence.nearest])
-        spectator.recite({memory})
-        without, with_ = with_memory(spectator, sentence.text, memory, sentence.nearest)
+        memory = int(reader.index.owners[sentence.nearest])
+        reader.recite({memory})
+        without, with_ = with_memory(reader, sentence.text, memory, sentence.nearest)
         told.append(
             (
                 {
@@ -254,12 +254,12 @@ def paraphrased(models: Models, originals: Path, paraphrases: Path, work: Path) 
     (work / "questions.txt").write_text("\n\n".join(first[key] for key in known) + "\n")
     memorize(work / "questions.txt", work / "home")
     with Store.open(work / "home") as store:
-        spectator = Spectator(models, open_index(store, store.require_head(models.fingerprint)))
+        reader = NoveltyReader(models, open_index(store, store.require_head(models.fingerprint)))
     groups = {"paraphrases": known, "paraphrases of others": others}
     told = {}
     for name, chosen in groups.items():
         told[name] = Group()
-        look(spectator, told[name], name, "\n\n".join(second[key] for key in chosen) + "\n", [])
+        look(reader, told[name], name, "\n\n".join(second[key] for key in chosen) + "\n", [])
     mine, theirs = ([s for looked in group.looked for s in looked.sentences] for group in told.values())
     measures = {"surprise": lambda s: s.surprise, "wording alone": lambda s: s.wording, "1 − cosine": lambda s: 1 - s.likeness}
     compared = [{"measure": name, "AUC paraphrases": auc([of(s) for s in theirs], [of(s) for s in mine])} for name, of in measures.items()]
@@ -281,20 +281,20 @@ def main() -> None:
     models = Models()
     with Store.open(arguments.home) as store:
         index = open_index(store, store.require_head(models.fingerprint))
-    spectator = Spectator(models, index)
+    reader = NoveltyReader(models, index)
     models.load()
     groups = {"memorized": Group(), "edited": Group(), "never read": Group()}
     read, unread = beginnings(arguments.read, arguments.count), beginnings(arguments.unread, arguments.count)
     pool = sorted({w for _, text in read + unread for w in items_of(text).text.split() if w.isalpha() and len(w) > 4})
     rng = random.Random(0)
     for name, text in read:
-        look(spectator, groups["memorized"], name, text, [])
+        look(reader, groups["memorized"], name, text, [])
     for name, text in read:
-        look(spectator, groups["edited"], name, *edit(text, pool, rng))
+        look(reader, groups["edited"], name, *edit(text, pool, rng))
     for name, text in unread:
-        spectator.recited.clear()
-        look(spectator, groups["never read"], name, text, [])
-    told = {name: measures(spectator, group, arguments.measured) for name, group in groups.items()}
+        reader.recited.clear()
+        look(reader, groups["never read"], name, text, [])
+    told = {name: measures(reader, group, arguments.measured) for name, group in groups.items()}
     compared = []
     for measure in told["memorized"][0][0]:
         touched = [values[measure] for values, edited in told["edited"] if edited]

@@ -108,13 +108,13 @@ def record(folder: Path) -> None:
 @contextlib.contextmanager
 def stage(root: Path) -> Iterator[None]:
     """A working folder with the samples in it and a home of its own; consoles that record, and nothing that moves on the screen."""
-    from titans_cli import render
+    from titans_cli import output
 
     (root / "note.txt").write_text(NOTE, "utf-8")
     shutil.copytree(ROOT / "titans_cli" / "samples", root / "samples")
     before = Path.cwd()
     environment = {"TITANS_HOME": str(root / "titans"), "TITANS_HISTORY": "on", "TZ": "UTC", "NO_COLOR": ""}
-    still = mock.patch.multiple(render, IngestBar=Still, working=lambda _: contextlib.nullcontext())
+    still = mock.patch.multiple(output, IngestBar=Still, working=lambda _: contextlib.nullcontext())
     try:
         os.chdir(root)
         with mock.patch.dict(os.environ, environment), still, recording():
@@ -142,7 +142,7 @@ def recording() -> Iterator[None]:
     """Both consoles are one that records. They are changed in place: many modules hold them by name."""
     from rich.console import Console
 
-    from titans_cli.render.terminal import err, out
+    from titans_cli.output.terminal import err, out
 
     console = Console(
         file=StringIO(), record=True, width=WIDTH, height=50, force_terminal=True, color_system="truecolor", legacy_windows=False,
@@ -168,7 +168,7 @@ def play(scene: Scene, root: Path) -> tuple[str, str]:
     """What a scene shows, as text and as SVG."""
     from rich.text import Text
 
-    from titans_cli.render.terminal import out
+    from titans_cli.output.terminal import out
 
     for number, command in enumerate(scene.commands):
         out.print(Text.assemble("\n" if number else "", ("$ ", "bold green"), (command, "bold")))
@@ -183,7 +183,7 @@ def run(command: str, lines: Lines) -> None:
     """Run a command in this process; in a chat, type ``lines``."""
     from titans_cli.app import app
 
-    with mock.patch("titans_cli.prompt.Prompt.read", Typist(lines)):
+    with mock.patch("titans_cli.chat.prompt.Prompt.read", Typist(lines)):
         try:
             app(shlex.split(command)[1:])
         except SystemExit as left:
@@ -199,8 +199,8 @@ class Typist:
     def __call__(self) -> str:
         from rich.text import Text
 
-        from titans_cli.prompt import PROMPT
-        from titans_cli.render.terminal import out
+        from titans_cli.chat.prompt import PROMPT
+        from titans_cli.output.terminal import out
 
         line = next(self.lines)
         out.print(Text.assemble(PROMPT, (line, "bold")))

@@ -1,14 +1,38 @@
-"""Shapes and settings of the two networks: frozen, checked at birth, passed whole."""
+"""Shapes and settings of the networks and memories: frozen, checked at birth, passed whole. Needs no torch."""
 
 from dataclasses import asdict, dataclass
 
 from model.errors import ModelError
-from model.rounding import STEPS
 
-__all__ = ["JOININGS", "RULES", "BlockConfig", "CoreConfig", "MemorizerConfig", "MemoryConfig", "RuleConfig"]
+__all__ = [
+    "BITS",
+    "BLOCK_JOININGS",
+    "MEMORIZER_JOININGS",
+    "RULES",
+    "BlockConfig",
+    "EncoderConfig",
+    "MemorizerConfig",
+    "MemoryConfig",
+    "RuleConfig",
+]
 
-JOININGS = ("lmm", "mac", "mag", "mal")
 RULES = ("titans", "delta", "rwkv7", "closed")
+"""How a memory learns, see ``titans/rules.py``."""
+BLOCK_JOININGS = ("lmm", "mac", "mag", "mal")
+"""How a Titans block joins memory and attention, see ``titans/block.py``."""
+MEMORIZER_JOININGS = ("lmm", "mac", "additive", "mal")
+"""How the memorizer does, see ``memorizer/network.py``."""
+BITS = (1, 2, 3, 4, 5, 6, 8)
+"""Sizes of a stored weight, see ``memorizer/quantization.py``."""
+
+OLDER_NAMES = {"residual": "store_surprise", "gist": "vector"}
+"""Fields of configurations in older weight files, and what they are called now."""
+
+
+def current(values: dict) -> dict:
+    """The fields of a configuration from a weight file, under their present names and with the present word for the joining."""
+    values = {OLDER_NAMES.get(name, name): value for name, value in values.items()}
+    return {**values, "joining": "additive"} if values.get("joining") == "mag" else values
 
 
 def require(condition: bool, message: str) -> None:
@@ -18,7 +42,7 @@ def require(condition: bool, message: str) -> None:
 
 @dataclass(frozen=True)
 class MemoryConfig:
-    """One neural memory: a network from keys to values, and how it is written, see ``associative.py``.
+    """One neural memory: a network from keys to values, and how it is written, see ``memorizer/associative.py``.
 
     Keys have ``key`` features at most. How many of them, and so how many rows of weights, a text needs is told by its surprise.
     """
@@ -29,18 +53,18 @@ class MemoryConfig:
     depth: int = 1  # layers of the memory: 1 is linear; later layers have ``value`` rows each
     passes: int = 4  # times that a segment is read, except by closed
     chunk: int = 32  # tokens whose gradients are taken at the same weights, except by closed
-    residual: bool = True  # what is stored is what the core failed to expect; else the whole token
+    store_surprise: bool = True  # what is stored is what the core failed to expect; else the whole token
     bits: int = 1  # bits of a stored weight
     rows_step: int = 8  # rows come in multiples of this
     rows_per_nat: float = 0.05  # rows for each nat of surprise
     rows_per_token: float = 0.5  # rows for each token
     rows_more: float = 1.2  # factor on the rows when a text does not fit
-    rounds: int = 10  # rehearsals in which what came back wrong is written more strongly
+    rounds: int = 10  # corrections, in each of which what came back wrong is written more strongly
     margin: float = 0.05  # logits by which a recited token must beat the runner-up
 
     def __post_init__(self) -> None:
         require(self.key > 0 and self.value > 0, "a memory needs positive key and value sizes")
-        require(self.bits in STEPS, f"memory weights are stored in {', '.join(map(str, STEPS))} bits, not {self.bits}")
+        require(self.bits in BITS, f"memory weights are stored in {', '.join(map(str, BITS))} bits, not {self.bits}")
         require(self.value * self.bits % 8 == 0, "a row of a memory must fill whole bytes")
         require(self.rows_step > 0 and self.key % self.rows_step == 0, "the most rows must be a multiple of the step of rows")
         _ = self.learning  # which checks rule, depth and chunk
@@ -68,7 +92,7 @@ class MemoryConfig:
 
 @dataclass(frozen=True)
 class RuleConfig:
-    """A memory network that learns while it reads, see ``memory.py``."""
+    """A memory network that learns while it reads, see ``titans/rules.py``."""
 
     key: int  # features of a key
     value: int  # features of a value
@@ -93,11 +117,11 @@ class RuleConfig:
 
 @dataclass(frozen=True)
 class BlockConfig:
-    """A Titans block: a neural memory of several heads, and how it is joined to attention, see ``block.py``."""
+    """A Titans block: a neural memory of several heads, and how it is joined to attention, see ``titans/block.py``."""
 
     width: int  # features of a token
     memory: RuleConfig  # of one head
-    joining: str = "mag"  # one of JOININGS
+    joining: str = "mag"  # one of BLOCK_JOININGS
     heads: int = 4  # of attention and of memory
     hidden: int = 64  # features between the layers of a deep memory
     convolution: int = 4  # tokens that the depthwise convolution of queries, keys and values covers; 1 for none
@@ -105,7 +129,7 @@ class BlockConfig:
     persistent: int = 4  # learned tokens that attention always sees
 
     def __post_init__(self) -> None:
-        require(self.joining in JOININGS, f"a joining is one of {', '.join(JOININGS)}, not {self.joining!r}")
+        require(self.joining in BLOCK_JOININGS, f"a joining is one of {', '.join(BLOCK_JOININGS)}, not {self.joining!r}")
         require(self.heads > 0 and self.width % self.heads == 0, f"width {self.width} is not a multiple of {self.heads} heads")
         require(self.hidden > 0 and self.convolution > 0 and self.window > 0, "hidden, convolution and window are positive")
         require(self.persistent >= 0, "the number of persistent tokens cannot be negative")
@@ -124,13 +148,13 @@ class MemorizerConfig:
     window: int = 64  # tokens that the short-term core attends to
     segment: int = 128  # most tokens in one memory
     convolution: int = 4  # tokens that a key's depthwise convolution covers; 1 for none
-    joining: str = "mag"  # one of JOININGS, see ``memorizer.py``
+    joining: str = "additive"  # one of MEMORIZER_JOININGS
     memory: MemoryConfig = MemoryConfig()
 
     def __post_init__(self) -> None:
         require(self.width % self.heads == 0, f"width {self.width} is not a multiple of {self.heads} heads")
         require(self.segment > 0 and self.window > 0 and self.convolution > 0, "segment, window and convolution are positive")
-        require(self.joining in JOININGS, f"a joining is one of {', '.join(JOININGS)}, not {self.joining!r}")
+        require(self.joining in MEMORIZER_JOININGS, f"a joining is one of {', '.join(MEMORIZER_JOININGS)}, not {self.joining!r}")
         require(self.vocabulary % self.classes == 0, f"{self.vocabulary} tokens cannot be dealt into {self.classes} equal classes")
 
     @property
@@ -143,12 +167,13 @@ class MemorizerConfig:
 
     @classmethod
     def from_dict(cls, values: dict) -> "MemorizerConfig":
-        return cls(**{**values, "memory": MemoryConfig(**values["memory"])})
+        """Of a weight file, also an older one."""
+        return cls(**{**current(values), "memory": MemoryConfig(**current(values["memory"]))})
 
 
 @dataclass(frozen=True)
-class CoreConfig:
-    """The core: a BERT-shaped encoder with persistent tokens. The defaults are all-MiniLM-L6-v2's shape."""
+class EncoderConfig:
+    """The encoder: BERT-shaped, with persistent tokens for reading. The defaults are all-MiniLM-L6-v2's shape."""
 
     vocabulary: int = 30_522  # WordPiece entries
     width: int = 384  # features of a token state
@@ -156,7 +181,7 @@ class CoreConfig:
     heads: int = 12  # attention heads of a block
     feedforward: int = 1_536  # hidden features of a block's feed-forward part
     positions: int = 512  # most tokens in one window, persistent tokens not counted
-    gist: int = 192  # features of a gist
+    vector: int = 192  # features of a sentence vector
     persistent: int = 8  # learned tokens before every reading window; the first three mean nothing, yes and no
 
     def __post_init__(self) -> None:
@@ -165,3 +190,8 @@ class CoreConfig:
 
     def as_dict(self) -> dict:
         return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict) -> "EncoderConfig":
+        """Of a weight file, also an older one."""
+        return cls(**current(values))

@@ -1,61 +1,28 @@
-"""Reading and writing of weight files: float16 safetensors whose metadata holds the configuration."""
+"""Which weight files there are, and the configuration that each holds in its metadata. Needs no torch."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
-import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from torch import Tensor, nn
 
 from model.errors import WeightsError
 
-__all__ = ["WEIGHTS", "load_config", "load_network", "load_weights", "save_weights", "weight_files"]
-
-Network = TypeVar("Network", bound=nn.Module)
+__all__ = ["RANKS", "WEIGHTS", "load_config", "weight_files"]
 
 WEIGHTS = Path(__file__).parent / "weights"
 """Folder of the shipped weights."""
 
-
-def save_weights(path: Path, state: dict[str, Tensor], config: dict) -> None:
-    """Write ``state``, numbers in float16 and indices in int16, and ``config`` as JSON in the file's metadata."""
-    halves = {name: tensor.half() if tensor.is_floating_point() else tensor.short() for name, tensor in state.items()}
-    save_file({name: tensor.contiguous() for name, tensor in halves.items()}, path, {"config": json.dumps(config)})
-
-
-def load_weights(path: Path) -> tuple[dict[str, Tensor], dict]:
-    """Float32 and int64 tensors by name, and the configuration. Raises WeightsError when the file is missing or damaged."""
-    config = load_config(path)
-    try:
-        with safe_open(path, framework="pt") as file:
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
-    except (OSError, SafetensorError, ValueError) as error:
-        raise WeightsError(f"Cannot read the model weights {path}: {error}. Install titans again.") from error
-    return {name: t.float() if t.is_floating_point() else t.long() for name, t in state.items()}, config
+RANKS = WEIGHTS / "bpe32k.tiktoken"
+"""The memorizer's vocabulary."""
 
 
 def load_config(path: Path) -> dict:
     """The configuration in a weight file, without reading the weights. Raises WeightsError."""
     try:
-        with safe_open(path, framework="pt") as file:
+        with safe_open(path, framework="np") as file:
             return json.loads((file.metadata() or {})["config"])
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise WeightsError(f"Cannot read the model weights {path}: {error}. Install titans again.") from error
-
-
-def load_network(path: Path, make: Callable[[dict], Network], device: torch.device) -> Network:
-    """The network that ``make`` builds from the configuration in ``path``, with its weights, ready to run on ``device``."""
-    state, config = load_weights(path)
-    try:
-        with torch.device("meta"):
-            network = make(config)
-        network.load_state_dict(state, assign=True)
-    except (RuntimeError, TypeError) as error:
-        raise WeightsError(f"The model weights {path} do not fit this program: {error}. Install titans again.") from error
-    return network.to(device).eval().requires_grad_(False)
 
 
 def weight_files(folder: Path = WEIGHTS) -> list[Path]:

@@ -1,4 +1,4 @@
-"""Errors of the program; each class has its exit code.
+"""Errors of the program, each class with its exit code, and the one place that translates other errors into them.
 
     TitansError           1   anything that went wrong; the message is for people
     ├── UsageError        2   the command line asks for what cannot be
@@ -12,8 +12,22 @@ Exit code 3 (done, but some sources failed) and 130 (interrupted) are outcomes, 
 
 import errno
 import sqlite3
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-__all__ = ["PARTLY_FAILED", "DamagedError", "LockedError", "NoStoreError", "TitansError", "TooNewError", "UsageError", "explain"]
+__all__ = [
+    "PARTLY_FAILED",
+    "DamagedError",
+    "LockedError",
+    "NoStoreError",
+    "TitansError",
+    "TooNewError",
+    "UsageError",
+    "explain",
+    "translate",
+    "translated",
+]
 
 PARTLY_FAILED = 3
 
@@ -83,3 +97,30 @@ def closed(path: str, why: object) -> TitansError:
 
 def failing(path: str, why: object) -> TitansError:
     return TitansError(f"Reading or writing {path} failed ({why}). Look at its disk, run the same command again, and then: titans check")
+
+
+def translate(error: BaseException) -> TitansError | None:
+    """The program's error for ``error``, of the model and of files and databases too; None for a fault of the program.
+
+    Commands, the chat and the servers all tell errors through this.
+    """
+    if isinstance(error, TitansError):
+        return error
+    model = sys.modules.get("model.errors")  # where nothing has loaded it, it raised nothing
+    if model is not None and isinstance(error, model.ModelError):
+        return TitansError(str(error))
+    return explain(error)
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Raises ``translate`` of an error in place of it; a fault of the program as it is."""
+    try:
+        yield
+    except TitansError:
+        raise
+    except Exception as error:
+        told = translate(error)
+        if told is None:
+            raise
+        raise told from error

@@ -1,17 +1,22 @@
-"""Ctrl-C in the middle of C++, such as torch's: it may turn KeyboardInterrupt into errors of its own."""
+"""Ctrl-C and exit while native code such as torch's runs."""
 
+import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-__all__ = ["noticing_interrupts"]
+__all__ = ["leave", "native_work", "noticing_interrupts"]
+
+at_work: set[object] = set()
+"""Threads, by a token each, that are in native code which must not be ended with the interpreter."""
 
 
 @contextmanager
 def noticing_interrupts() -> Iterator[threading.Event]:
-    """Gives what is set once Ctrl-C was pressed, so that an error that comes then is known for what it is."""
+    """Yields an event that is set when Ctrl-C is pressed: native code may turn KeyboardInterrupt into an error of its own."""
     pressed = threading.Event()
     before = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or not callable(before):  # not ours, or not to be heeded
@@ -27,3 +32,22 @@ def noticing_interrupts() -> Iterator[threading.Event]:
         yield pressed
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def native_work() -> Iterator[None]:
+    """Marks a daemon thread that is in native code: C++ aborts the process when the interpreter ends such a thread."""
+    token = object()
+    at_work.add(token)
+    try:
+        yield
+    finally:
+        at_work.discard(token)
+
+
+def leave(code: int) -> None:
+    """End the process at once if a thread is in ``native_work``; else return, and the interpreter ends it."""
+    if at_work:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)

@@ -1,52 +1,68 @@
-"""The two networks with their weights, loaded when first needed."""
+"""The two networks with their weights. They are loaded, and torch with them, when first needed."""
 
-import hashlib
+from __future__ import annotations
+
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import tiktoken
+import model
+from model.config import EncoderConfig, MemorizerConfig
+from model.recall.word_filter import LANES
+from model.weights_file import RANKS, WEIGHTS, load_config
+from titans_cli.errors import UsageError
+from titans_cli.fingerprint import fingerprint_of
+from titans_cli.store import ShardShape
 
-from model import Core, Memorizer, choose_device, load_core, load_memorizer, load_tokenizer, weight_files
-from model.config import CoreConfig, MemorizerConfig
-from model.signature import LANES
-from model.tokenizer import RANKS
-from model.weights_file import WEIGHTS, load_config
-from titans_cli.store.files import sha256_of_file
-from titans_cli.store.shards import ShardShape
+if TYPE_CHECKING:
+    import tiktoken
+    import torch
 
 __all__ = ["Models"]
 
 
 class Models:
-    """Both networks on one device, and the fingerprint of their weights: those shipped, or others in ``folder``."""
+    """Both networks on one device, and the fingerprint of their weights: those shipped, or others in ``folder``.
 
-    def __init__(self, folder: Path = WEIGHTS) -> None:
+    ``device``: cpu, cuda or mps; the fastest one that is there when not given.
+    """
+
+    def __init__(self, folder: Path = WEIGHTS, device: str | None = None) -> None:
         self.folder = folder
-        self.device = choose_device()
+        self.device_name = device
 
     @cached_property
-    def memorizer(self) -> Memorizer:
-        return load_memorizer(self.device, self.folder)
+    def device(self) -> torch.device:
+        """Decided once. Raises UsageError for a device that is not there."""
+        try:
+            return model.choose_device(self.device_name)
+        except model.ModelError as error:
+            raise UsageError(str(error)) from error
 
     @cached_property
-    def core(self) -> Core:
-        return load_core(self.device, self.folder)
+    def memorizer(self) -> model.Memorizer:
+        return model.load_memorizer(self.device, self.folder)
+
+    @cached_property
+    def encoder(self) -> model.Encoder:
+        return model.load_encoder(self.device, self.folder)
+
+    @cached_property
+    def reader(self) -> model.Reader:
+        return model.Reader(self.encoder)
 
     @cached_property
     def tokenizer(self) -> tiktoken.Encoding:
-        return load_tokenizer(self.folder / RANKS.name)
+        return model.load_tokenizer(self.folder / RANKS.name)
 
     def load(self) -> None:
         """Load now what would be loaded when first needed."""
-        _ = self.memorizer, self.core, self.tokenizer
+        _ = self.memorizer, self.encoder, self.reader, self.tokenizer
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over all weight files: memories and gists are only readable by the weights that wrote them."""
-        digest = hashlib.sha256()
-        for path in weight_files(self.folder):
-            digest.update(bytes.fromhex(sha256_of_file(path)))
-        return digest.hexdigest()
+        """See ``fingerprint_of``."""
+        return fingerprint_of(self.folder)
 
     @cached_property
     def shape(self) -> ShardShape:
@@ -60,6 +76,6 @@ class Models:
             most_rows=memory.rows,
             rows_step=memory.rows_step,
             segment=memorizer.segment,
-            gist=CoreConfig(**load_config(self.folder / "core.safetensors")).gist,
+            gist=EncoderConfig.from_dict(load_config(self.folder / "core.safetensors")).vector,
             lanes=LANES,
         )

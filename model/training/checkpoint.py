@@ -6,8 +6,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from model.config import CoreConfig, MemorizerConfig
-from model.weights_file import save_weights
+from model.config import EncoderConfig, MemorizerConfig
+from model.networks import save_weights
 
 __all__ = ["export", "resume", "save"]
 
@@ -15,7 +15,7 @@ __all__ = ["export", "resume", "save"]
 def save(
     checkpoint: Path,
     model: nn.Module,
-    config: CoreConfig | MemorizerConfig,
+    config: EncoderConfig | MemorizerConfig,
     optimiser: torch.optim.Optimizer,
     step: int,
     seconds: float,
@@ -35,7 +35,8 @@ def save(
 
 def resume(checkpoint: Path, model: nn.Module, optimiser: torch.optim.Optimizer, helper: nn.Module | None = None) -> tuple[int, float]:
     """Load the checkpoint; returns its step and seconds."""
-    saved = torch.load(checkpoint, weights_only=True)
+    device = next(model.parameters()).device
+    saved = torch.load(checkpoint, weights_only=True, map_location=device)
     model.load_state_dict(saved["model"])
     if helper is not None:
         helper.load_state_dict(saved["helper"])
@@ -48,7 +49,7 @@ def export(checkpoints: Sequence[Path], target: Path) -> None:
 
     A checkpoint that is given twice counts twice. All must be of one configuration.
     """
-    saved = [torch.load(checkpoint, weights_only=True) for checkpoint in checkpoints]
+    saved = [torch.load(checkpoint, weights_only=True, map_location="cpu") for checkpoint in checkpoints]
     if any(other["config"] != saved[0]["config"] for other in saved):
         raise ValueError("The checkpoints are of different configurations.")
     mean = {name: torch.stack([one["model"][name].float() for one in saved]).mean(0) for name in saved[0]["model"]}

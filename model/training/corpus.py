@@ -6,11 +6,10 @@ and the benchmarks agree on what was never seen, with no list to keep.
 
 import random
 import sysconfig
-import tarfile
 import zlib
 from pathlib import Path
 
-__all__ = ["PROSE", "is_held_out", "load_texts", "number_table", "unpack"]
+__all__ = ["PROSE", "is_held_out", "load_texts", "number_table"]
 
 PROSE = ("squad_wiki_articles", "english_novels_100")
 """Folders that count as prose in the benchmarks."""
@@ -19,18 +18,6 @@ PROSE = ("squad_wiki_articles", "english_novels_100")
 def is_held_out(name: str) -> bool:
     """True for about one file name in twenty."""
     return zlib.crc32(name.encode()) % 20 == 7
-
-
-def unpack(archives: Path, into: Path) -> Path:
-    """Unpack every ``*.tar.xz`` of ``archives`` below ``into``, once, and return ``into``."""
-    into.mkdir(parents=True, exist_ok=True)
-    for archive in sorted(archives.glob("*.tar.xz")):
-        done = into / f".{archive.name}.done"
-        if not done.exists():
-            with tarfile.open(archive) as tar:
-                tar.extractall(into, filter="data")
-            done.touch()
-    return into
 
 
 def load_texts(root: Path, held_out: bool, limit: int = 4_000_000) -> dict[str, list[str]]:

@@ -4,7 +4,7 @@
     python -m model.training.memorizer --data TEXT_FOLDER --checkpoint checkpoints/memorizer.pt --export model/weights/memorizer.safetensors
 
 Resumes from the checkpoint when there is one. The loss is the cross-entropy of the recitation, differentiated through
-the fixed point of the rehearsal; rounding of the stored weights is an error that grows with their spread, so that
+the ridge solution; rounding of the stored weights is an error that grows with their spread, so that
 training makes memories that bear it. Every segment gets a random number of rows. The plain expectation has a smaller
 share, so that the short-term core leaves less to store. Every vocabulary entry is written often: one segment in
 sixteen is uniform random tokens, and random tokens are strewn into half of the others.
@@ -16,7 +16,6 @@ the order of token ids), halved again and again into equal parts that lie close 
 import argparse
 import json
 import math
-import random
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -26,70 +25,20 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from model.classes import bisect
 from model.config import MemorizerConfig
-from model.memorizer import Memorizer
-from model.rounding import dequantise, quantise
-from model.runtime import reduced_precision
-from model.tokenizer import load_tokenizer
+from model.memorizer.class_softmax import bisect
+from model.memorizer.network import Memorizer
+from model.memorizer.quantization import dequantize, quantize
+from model.memorizer.writer import write_rows
+from model.networks import load_weights, save_weights
+from model.runtime import choose_device, reduced_precision
 from model.training.checkpoint import resume, save
-from model.training.corpus import PROSE, load_texts, number_table
-from model.weights_file import load_weights, save_weights
+from model.training.segments import BATCH, Batches, token_streams
 
-__all__ = ["train"]
+__all__ = ["losses", "train"]
 
-BATCH = 16
 LEAST_ROWS = 64
 """Of a training segment; the most are all that a memory has."""
-
-
-def token_streams(data: Path, cache: Path, held_out: bool = False, characters_per_folder: int = 60_000_000) -> dict[str, np.ndarray]:
-    """Token ids by folder, kept in ``cache`` (an npz file)."""
-    if cache.exists():
-        return dict(np.load(cache))
-    encode = load_tokenizer().encode_ordinary
-    rng = random.Random(1)
-    texts = load_texts(data, held_out)
-    texts["tables"] = [number_table(rng) for _ in range(50 if held_out else 2_000)]
-    streams = {}
-    for folder, parts in texts.items():
-        rng.shuffle(parts)
-        taken, ids = 0, []
-        for text in parts:
-            if taken > characters_per_folder:
-                break
-            ids.append(np.array(encode(text[: characters_per_folder // 4]), np.uint16))
-            taken += len(text)
-        streams[folder] = np.concatenate(ids)
-    cache.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(cache, **streams)  # type: ignore[arg-type]  # numpy types its flag, not the arrays
-    return streams
-
-
-class Batches:
-    """Random segments: folders weighted, prose highest; random tokens mixed in."""
-
-    def __init__(self, streams: dict[str, np.ndarray], config: MemorizerConfig, seed: int):
-        self.rng = np.random.default_rng(seed)
-        self.config = config
-        self.streams = [s.astype(np.int64) for s in streams.values()]
-        weights = np.array([4.0 if name in PROSE else 2.0 if name in ("tables", "code") else 1.0 for name in streams])
-        self.weights = weights / weights.sum()
-
-    def __call__(self) -> Tensor:
-        length = self.config.segment
-        if self.rng.random() < 0.1:
-            length = int(self.rng.integers(2, length))
-        rows = np.empty((BATCH, length), np.int64)
-        for row, which in zip(rows, self.rng.choice(len(self.streams), BATCH, p=self.weights), strict=True):
-            stream = self.streams[which]
-            start = self.rng.integers(0, len(stream) - length)
-            row[:] = stream[start : start + length]
-        noise = self.rng.integers(0, self.config.vocabulary, rows.shape)
-        share = np.zeros((BATCH, 1))
-        share[: BATCH // 2] = 0.06
-        share[:1] = 1.0
-        return torch.from_numpy(np.where(self.rng.random(rows.shape) < share, noise, rows))
 
 
 def losses(model: Memorizer, tokens: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
@@ -102,7 +51,7 @@ def losses(model: Memorizer, tokens: Tensor, rows: Tensor) -> tuple[Tensor, Tens
     weights = model.memory.learn(keys, lesson.values.float(), gates)
     bits = model.config.memory.bits
     spread = weights.square().mean((1, 2), keepdim=True).sqrt()
-    rounded = dequantise(*quantise(weights.detach(), rows, bits), bits)
+    rounded = dequantize(*quantize(weights.detach(), rows, bits), bits)
     weights = weights + spread * ((rounded - weights) / spread).detach()
     recited = model.recited(lesson, model.memory.read(keys, weights), model.by_class(lesson.places), model.corrections())
     classes, members = lesson.places // model.config.members, lesson.places % model.config.members
@@ -117,13 +66,13 @@ def entropy(class_logits: Tensor, member_logits: Tensor, classes: Tensor, member
 @torch.no_grad()
 def evaluate(model: Memorizer, streams: dict[str, np.ndarray], segments: int = 32, rows: int = 96) -> dict[str, tuple[float, float]]:
     """By folder: expectation in nats a token, and share of whole segments exact in ``rows`` rows after all rounds."""
-    result = {}
+    result, device = {}, model.place_of_token.device
     for folder, stream in streams.items():
         n = model.config.segment
         count = min(segments, len(stream) // n)
-        tokens = torch.from_numpy(stream[: count * n].astype(np.int64)).view(count, n)
-        lesson = model.study(tokens, torch.full((count,), n))
-        written = model.rehearse(lesson, torch.full((count,), rows))
+        tokens = torch.from_numpy(stream[: count * n].astype(np.int64)).view(count, n).to(device)
+        lesson = model.study(tokens, torch.full((count,), n, device=device))
+        written = write_rows(model, lesson, torch.full((count,), rows, device=device))
         result[folder] = (round(lesson.nats.mean().item() / n, 3), round(written.exact.float().mean().item(), 3))
     return result
 
@@ -132,16 +81,16 @@ def evaluate(model: Memorizer, streams: dict[str, np.ndarray], segments: int = 3
 def fit_rows(model: Memorizer, streams: dict[str, np.ndarray], share: float = 0.9, segments: int = 64) -> MemorizerConfig:
     """The configuration whose ``rows_per_nat`` and ``rows_per_token`` give ``share`` of training segments enough rows at once."""
     memory = model.config.memory
-    rng = np.random.default_rng(0)
+    rng, device = np.random.default_rng(0), model.place_of_token.device
     facts, needs = [], []
     for stream in streams.values():
         for length in (24, 64, 100, model.config.segment):
             starts = rng.integers(0, len(stream) - length, segments // 4)
-            tokens = torch.from_numpy(np.stack([stream[s : s + length] for s in starts]).astype(np.int64))
-            lesson = model.study(tokens, torch.full((len(tokens),), length))
-            need = torch.full((len(tokens),), float(memory.rows + memory.rows_step))
+            tokens = torch.from_numpy(np.stack([stream[s : s + length] for s in starts]).astype(np.int64)).to(device)
+            lesson = model.study(tokens, torch.full((len(tokens),), length, device=device))
+            need = torch.full((len(tokens),), float(memory.rows + memory.rows_step), device=device)
             for rows in range(memory.rows, memory.later, -2 * memory.rows_step):
-                exact = model.rehearse(lesson, torch.full((len(tokens),), rows)).exact
+                exact = write_rows(model, lesson, torch.full((len(tokens),), rows, device=device)).exact
                 need[exact] = rows
                 if not exact.any():
                     break
@@ -156,7 +105,7 @@ def fit_rows(model: Memorizer, streams: dict[str, np.ndarray], share: float = 0.
 
 def export_fitted(checkpoint: Path, target: Path, streams: dict[str, np.ndarray]) -> None:
     """Write the checkpoint's weights in float16 to ``target``, with the rows that its memories need."""
-    saved = torch.load(checkpoint, weights_only=True)
+    saved = torch.load(checkpoint, weights_only=True, map_location="cpu")
     model = Memorizer(MemorizerConfig.from_dict(saved["config"]))
     model.load_state_dict(saved["model"])
     config = fit_rows(model.eval(), streams)
@@ -164,7 +113,9 @@ def export_fitted(checkpoint: Path, target: Path, streams: dict[str, np.ndarray]
     save_weights(target, saved["model"], config.as_dict())
 
 
-def train(data: Path, checkpoint: Path, minutes: float, rate: float, config: MemorizerConfig, classes: Path | None) -> None:
+def train(
+    data: Path, checkpoint: Path, minutes: float, rate: float, config: MemorizerConfig, classes: Path | None, device: torch.device
+) -> None:
     """Train for ``minutes`` of wall time in all (resumed time counts), the rate falling by a cosine of the time used."""
     torch.manual_seed(0)
     streams = token_streams(data, checkpoint.parent / "train_tokens.npz")
@@ -173,6 +124,7 @@ def train(data: Path, checkpoint: Path, minutes: float, rate: float, config: Mem
     if classes:
         order = bisect(embedding_of(classes), int(math.log2(config.classes)))
         model.place_of_token[order] = torch.arange(config.vocabulary)
+    model.to(device)
     optimiser = torch.optim.AdamW(model.parameters(), lr=rate, betas=(0.9, 0.98), weight_decay=0.0, fused=True)
     step, used = 0, 0.0
     if checkpoint.exists():
@@ -184,10 +136,10 @@ def train(data: Path, checkpoint: Path, minutes: float, rate: float, config: Mem
         progress = used / (minutes * 60)
         for group in optimiser.param_groups:
             group["lr"] = rate * min(1.0, (step + 1) / 200) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress)))
-        tokens = batches()
+        tokens = batches().to(device)
         coarse = config.memory.rows_step
         rows = config.memory.later + torch.randint(LEAST_ROWS // coarse, config.memory.key // coarse + 1, (BATCH,)) * coarse
-        recited, prior = losses(model, tokens, rows)
+        recited, prior = losses(model, tokens, rows.to(device))
         loss = recited + 0.3 * prior
         if not loss.isfinite():
             raise SystemExit(f"The loss is {loss.item()} at step {step}; the checkpoint before it stands.")
@@ -220,6 +172,7 @@ def main() -> None:
     parser.add_argument("--classes", type=Path, help="weight file with an embedding of the vocabulary")
     parser.add_argument("--minutes", type=float, default=75)
     parser.add_argument("--rate", type=float, default=3e-3)
+    parser.add_argument("--device", help="cpu, cuda, cuda:N or mps; the best there is when not given")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--export", type=Path, help="write the checkpoint's weights in float16 to this file")
     arguments = parser.parse_args()
@@ -230,7 +183,8 @@ def main() -> None:
         )
         return
     arguments.checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    train(arguments.data, arguments.checkpoint, arguments.minutes, arguments.rate, MemorizerConfig(), arguments.classes)
+    given = arguments
+    train(given.data, given.checkpoint, given.minutes, given.rate, MemorizerConfig(), given.classes, choose_device(given.device))
 
 
 if __name__ == "__main__":

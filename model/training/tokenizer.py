@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from model.tokenizer import PATTERN, VOCABULARY
+from model.memorizer.tokenizer import PATTERN, VOCABULARY
 from model.training.corpus import load_texts, number_table
 
 __all__ = ["train"]

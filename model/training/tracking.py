@@ -9,11 +9,12 @@ teaches what the question needs (an auxiliary loss as in Hu et al. 2019's strong
 import re
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
-from model.core import Core
+from model.recall.encoder import Encoder
 from model.training.invented import GAVE, LEFT, TOOK, WENT
 
 __all__ = ["RELATIONS", "Link", "TokenLink", "Tracker", "track"]
@@ -66,14 +67,14 @@ def track(facts: Sequence[str]) -> list[Link]:
 class Tracker(nn.Module):
     """Draws links from the states two thirds up the layers, support from the last; only training has it.
 
-    The core's states are kept from its last reading.
+    The encoder's states are kept from its last reading.
     """
 
-    def __init__(self, core: Core):
+    def __init__(self, encoder: Encoder):
         super().__init__()
-        self.query, self.key = (nn.ModuleList(nn.Linear(core.config.width, FEATURES) for _ in RELATIONS) for _ in range(2))
+        self.query, self.key = (nn.ModuleList(nn.Linear(encoder.config.width, FEATURES) for _ in RELATIONS) for _ in range(2))
         self.states: dict[str, Tensor] = {}
-        for name, layer in (("links", core.layers[len(core.layers) * 2 // 3 - 1]), ("support", core.layers[-1])):
+        for name, layer in (("links", encoder.layers[len(encoder.layers) * 2 // 3 - 1]), ("support", encoder.layers[-1])):
             layer.register_forward_hook(lambda _layer, _inputs, output, name=name: self.states.__setitem__(name, output))
 
     def loss(self, links: Sequence[Sequence[TokenLink]], valid: Tensor, shift: int) -> Tensor:
@@ -81,19 +82,20 @@ class Tracker(nn.Module):
 
         Tokens are counted without the ``shift`` persistent ones in front.
         """
-        total, count = torch.zeros(()), 0
+        total, count = torch.zeros((), device=valid.device), 0
+        numbers = partial(torch.tensor, device=valid.device)
         by_relation: dict[int, list[TokenLink]] = defaultdict(list)
         for window, drawn in enumerate(links):
             for relation, origin, targets in drawn:
                 by_relation[relation].append((window, origin, targets))
         for relation, drawn in by_relation.items():
             states = self.states["support" if relation == SUPPORT else "links"][:, shift:]
-            windows, origins = torch.tensor([d[0] for d in drawn]), torch.tensor([d[1] for d in drawn])
+            windows, origins = numbers([d[0] for d in drawn]), numbers([d[1] for d in drawn])
             scores = (self.query[relation](states) @ self.key[relation](states).mT).float()[windows, origins] * FEATURES**-0.5
             chances = scores.masked_fill(~valid[windows], -torch.inf).log_softmax(-1)
-            rows = torch.tensor([i for i, d in enumerate(drawn) for _ in d[2]])
-            ends = torch.tensor([target for d in drawn for target in d[2]])
-            shares = torch.tensor([1 / len(d[2]) for d in drawn for _ in d[2]])
+            rows = numbers([i for i, d in enumerate(drawn) for _ in d[2]])
+            ends = numbers([target for d in drawn for target in d[2]])
+            shares = numbers([1 / len(d[2]) for d in drawn for _ in d[2]])
             total = total - (chances[rows, ends] * shares).sum()
             count += len(drawn)
         return total / max(1, count)

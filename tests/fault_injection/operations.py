@@ -14,10 +14,10 @@ from ingest import Document, Options, Source, SourceError, read_document
 from titans_cli import models as models_module
 from titans_cli.app import app
 from titans_cli.models import Models
+from titans_cli.services.ingest import encode as memorize_module
+from titans_cli.services.ingest import run as ingest_module
+from titans_cli.services.maintenance import check
 from titans_cli.store import History, Store, Turn, now, shard_path
-from titans_cli.usecases import ingest as ingest_module
-from titans_cli.usecases import memorize as memorize_module
-from titans_cli.usecases.care import check
 
 __all__ = ["OPERATIONS", "Operation", "Workshop"]
 
@@ -106,7 +106,7 @@ class Workshop:
         models_module.Models = lambda: self.models  # type: ignore[misc, assignment]
         ingest_module.Extractor = InProcess  # type: ignore[misc, assignment]
         memorize_module.memorize = remembered(memorize_module.memorize)
-        memorize_module.sentence_gists = remembered(memorize_module.sentence_gists)
+        memorize_module.encode_sentences = remembered(memorize_module.encode_sentences)
         self.make_stores()
         self.expected = {operation.name: self.undisturbed(operation) for operation in OPERATIONS}
 
@@ -239,7 +239,7 @@ def state_of(home: Path) -> dict:
     with Store.open(home) as store:
         # times stand in the names of what is kept before a change
         snapshots = [[re.sub(r"(before-[a-z]+)-.*", r"\1", s.name), s.digest, len(store.documents(s))] for s in store.snapshots()]
-        failures = [[failure.path, failure.kind] for failure in store.failures()]
+        failures = [[failure.path, failure.kind] for failure in store.bookkeeping.failures()]
         shards = store.shards()
     files = {}
     for path in home.rglob("*"):

@@ -6,12 +6,14 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from titans_cli import render
+from titans_cli import output
 from titans_cli.models import Models
-from titans_cli.render import answers, terminal
-from titans_cli.render.answers import sureness
-from titans_cli.usecases.ask import Assistant, with_context
-from titans_cli.usecases.evidence import Evidence, joined
+from titans_cli.output import terminal
+from titans_cli.output.views import ask as answers
+from titans_cli.output.views.ask import sureness
+from titans_cli.services.ask.answer import Assistant
+from titans_cli.services.ask.context import with_context
+from titans_cli.services.ask.results import Evidence, merge_evidence
 
 GRAPES = "What did the Fox say about the grapes?"
 AUTHOR = "Who is the author of bzip2?"
@@ -44,29 +46,29 @@ def test_the_answer_is_marked_where_it_stands_in_the_evidence(answer):
 
 def test_evidence_that_holds_several_answers_is_shown_once_with_all_of_them():
     found = [Evidence("a b c", "x", 1, True, score, spans=(span,)) for score, span in ((0.1, (4, 5)), (0.3, (0, 1)))]
-    assert joined([*found, Evidence("d", "x", 1, True, 0.1)]) == (
+    assert merge_evidence([*found, Evidence("d", "x", 1, True, 0.1)]) == (
         Evidence("a b c", "x", 1, True, 0.3, spans=((0, 1), (4, 5))),
         Evidence("d", "x", 1, True, 0.1),
     )
 
 
 def test_context_is_what_stands_around_the_evidence_in_its_document(assistant, answer, memorized):
-    text = " ".join((Path(render.__file__).parents[1] / "samples" / "gettysburg-address.txt").read_text().split())
+    text = " ".join((Path(output.__file__).parents[1] / "samples" / "gettysburg-address.txt").read_text().split())
     (plain,) = answer.evidence
     for count in (1, 3, 100):
-        (evidence,) = with_context(assistant, answer, count).evidence
+        (evidence,) = with_context(assistant.retriever, answer, count).evidence
         around = f"{evidence.context.before} {evidence.text} {evidence.context.after}".split()
         assert " ".join(around) in text
         assert evidence.context.verbatim and len(around) > len(plain.text.split())
     assert " ".join(around).startswith(text[:40]) and " ".join(around).endswith(text[-40:])  # a hundred: all of the document, no other
-    assert with_context(assistant, answer, 0) == answer
+    assert with_context(assistant.retriever, answer, 0) == answer
 
 
 def test_what_woke_is_told_with_its_strength(answer):
-    assert [woken.strength for woken in answer.woken] == sorted((woken.strength for woken in answer.woken), reverse=True)
-    used = [woken for woken in answer.woken if woken.used]
-    assert used and all(woken.text in " ".join(answer.evidence[0].text.split()) for woken in used)
-    assert not answer.woken[0].associated
+    assert [s.strength for s in answer.retrieved] == sorted((s.strength for s in answer.retrieved), reverse=True)
+    used = [s for s in answer.retrieved if s.used]
+    assert used and all(s.text in " ".join(answer.evidence[0].text.split()) for s in used)
+    assert not answer.retrieved[0].associated
 
 
 @pytest.mark.parametrize(
@@ -83,7 +85,7 @@ def test_a_confidence_means_how_many_of_ten_are_right(confidence, told):
 
 
 def test_on_a_terminal_the_answer_stands_out(screen, answer):
-    render.print_answer(answer)
+    output.print_answer(answer)
     styled = screen.export_text(styles=True, clear=False)
     text = screen.export_text()
     assert text.startswith(answer.answer)
@@ -143,7 +145,7 @@ def test_only_files_of_this_machine_are_links(screen, answer, tmp_path, imported
     file.write_bytes(b"x")
     (evidence,) = answer.evidence
     source = replace(evidence.source, path=str(file), imported=int(imported))
-    render.print_answer(replace(answer, evidence=(replace(evidence, source=source, page=3),)))
+    output.print_answer(replace(answer, evidence=(replace(evidence, source=source, page=3),)))
     styled = screen.export_text(styles=True, clear=False)
     assert (f"{file.as_uri()}#page=3" in screen.export_html()) is not imported
     assert ("imported memory" in styled) is imported

@@ -1,10 +1,16 @@
 """A memory that is full forgets what is least worth keeping."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 from titans_cli.errors import UsageError
+from titans_cli.models import Models
+from titans_cli.services.ask.answer import Assistant
+from titans_cli.services.ingest.budget import parse_size
+from titans_cli.session import Session
 from titans_cli.store import Store
-from titans_cli.usecases.budget import parse_size
 
 TOWNS = ["Lund", "Visby", "Kalmar", "Falun"]
 
@@ -61,9 +67,42 @@ def test_what_gave_answers_stays(titans, docs):
     _, size = documents(titans)
     titans("ask", "When was the mill at Lund built?", "--min-confidence", "0")
     with Store.open(titans.home) as store:
-        (path,) = store.answers()
+        (path,) = store.bookkeeping.answers()
     titans("ingest", docs, "--budget", f"{size // 3}B")
     assert documents(titans)[0] == {path.rpartition("/")[2].removesuffix(".txt")}
+
+
+def answers(titans) -> dict[str, int]:
+    with Store.open(titans.home) as store:
+        return store.bookkeeping.answers()
+
+
+def test_asking_writes_nothing_to_the_store(titans, docs):
+    titans("ingest", docs)
+    before = titans.files()
+    answer = Assistant(titans.home, Models()).ask("When was the mill at Lund built?", least=0)
+    assert answer.evidence and answers(titans) == {}
+    assert titans.files() == before
+
+
+def test_of_a_follow_up_only_the_reading_that_is_shown_counts(titans, docs):
+    titans("ingest", docs)
+    titans("ask", "When was the mill at Lund built, and who bought the mill at Visby?", "--min-confidence", "0")
+    before = answers(titans)
+    told = json.loads(titans("ask", "--json", "--continue", "How many times did it burn down?", "--min-confidence", "0").stdout)
+    shown = {piece["document"] for piece in told["evidence"]}
+    after = answers(titans)
+    counted = {Path(path).name: after[path] - before.get(path, 0) for path in after if after[path] != before.get(path, 0)}
+    assert counted == {Path(document).name: 1 for document in shown}
+
+
+def test_the_tools_of_an_assistant_write_nothing(titans, docs):
+    pytest.importorskip("mcp")
+    from titans_cli.servers import mcp
+
+    titans("ingest", docs)
+    told = mcp.answered(Session(titans.home), "When was the mill at Lund built?", 0.0)
+    assert told.structured_content["evidence"] and answers(titans) == {}
 
 
 @pytest.mark.parametrize(

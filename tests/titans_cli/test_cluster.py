@@ -15,9 +15,10 @@ from pathlib import Path
 from ray.cluster_utils import Cluster
 
 from titans_cli.models import Models
-from titans_cli.usecases import cluster
-from titans_cli.usecases.ingest import Request, ingest
-from titans_cli.usecases.memorize import Unheard
+from titans_cli.services.ingest import cluster
+from titans_cli.services.ingest.request import Request
+from titans_cli.services.ingest.run import ingest
+from titans_cli.services.ingest.request import Unheard
 
 home, docs, shared = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3] == "shared"
 

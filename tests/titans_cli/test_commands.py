@@ -18,7 +18,7 @@ from conftest import SAMPLES, Titans, make_documents
 from filelock import FileLock
 
 from ingest import Source, read_document
-from titans_cli.render import plain
+from titans_cli.output import plain
 
 QUESTIONS = {
     "How many years ago did our fathers bring forth a new nation?": ("gettysburg-address.txt", (None,), "Four score and seven"),

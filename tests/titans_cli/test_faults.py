@@ -40,8 +40,8 @@ def hold(home: Path) -> subprocess.Popen:
 import time
 from pathlib import Path
 from titans_cli.store import Store
-with Store.open(Path({str(home)!r})) as store, store.locked(), store.db.atomic():
-    store.db.execute("delete from failures")
+with Store.open(Path({str(home)!r})) as store, store.locked(), store.transaction():
+    store.bookkeeping.add_failure("/nowhere", "reason", "missing")
     print("holding", flush=True)
     time.sleep(600)
 """

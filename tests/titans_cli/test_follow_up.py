@@ -3,12 +3,13 @@
 import pytest
 
 from titans_cli.models import Models
-from titans_cli.usecases.ask import Answer, Assistant, wanted
-from titans_cli.usecases.follow_up import ask_in_conversation, readings_of
+from titans_cli.services.ask.answer import Assistant, wanted
+from titans_cli.services.ask.follow_up import ask_in_conversation, readings_of
+from titans_cli.services.ask.results import Answer
 
 
 def said(question: str, answer: str | None) -> Answer:
-    return Answer(question, answer, answer is None, 0.9, (), 1)
+    return Answer(question, answer, 0.9, (), 1)
 
 
 @pytest.mark.parametrize(

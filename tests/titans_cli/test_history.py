@@ -2,12 +2,14 @@
 
 import json
 import os
+import sqlite3
 import stat
+from contextlib import closing
 
 import pytest
 
+from titans_cli.services import history
 from titans_cli.store import History, Turn
-from titans_cli.usecases import history
 
 ASKED = "What did the Fox say about the grapes?"
 
@@ -126,8 +128,8 @@ def test_a_history_that_cannot_be_written_does_not_keep_from_answering(copied):
 
 
 def test_a_history_of_a_newer_program_is_left_alone(copied):
-    with History.open(copied.home) as kept:
-        kept.db.execute("pragma user_version = 99")
+    with closing(sqlite3.connect(copied.home / "history.db")) as db:
+        db.execute("pragma user_version = 99")
     assert "newer" in copied("history", code=13).stderr
     copied("ask", ASKED)
 

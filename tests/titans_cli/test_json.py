@@ -8,7 +8,7 @@ import pytest
 from conftest import Titans, make_documents
 from typer.main import get_command
 
-from titans_cli.app import app
+from titans_cli.app import LazyCommand, app
 
 PAGE = Path(__file__).parents[2] / "docs" / "json.md"
 EXAMPLES = {
@@ -100,6 +100,7 @@ def test_imported_memories_are_labelled(printed):
 def test_every_command_has_it_and_is_documented():
     def commands(group, before=""):
         for name, command in group.commands.items():
+            command = command.load() if isinstance(command, LazyCommand) else command
             if hasattr(command, "commands"):
                 yield from commands(command, f"{before}{name} ")
             else:

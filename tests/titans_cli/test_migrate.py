@@ -10,11 +10,11 @@ from safetensors.torch import load_file, save_file
 from ingest import Document, SourceError
 from model.weights_file import WEIGHTS
 from titans_cli.models import Models
+from titans_cli.services.ingest.request import Unheard
+from titans_cli.services.ingest.run import ingest
+from titans_cli.services.migrate import recited_document
+from titans_cli.services.transfer import import_from
 from titans_cli.store import Store, read_shard, shard_path
-from titans_cli.usecases.ingest import ingest
-from titans_cli.usecases.memorize import Unheard
-from titans_cli.usecases.migrate import recited_document
-from titans_cli.usecases.snapshots import import_from
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from titans_cli.usecases.snapshots import undo
+from titans_cli.services.snapshots import undo
 
 
 def test_what_is_told_is_remembered_dated_and_forgotten(titans):
@@ -20,7 +20,7 @@ def test_what_is_told_is_remembered_dated_and_forgotten(titans):
 
 
 def test_two_things_told_in_one_second_are_two_documents(titans, monkeypatch):
-    from titans_cli.usecases import remember
+    from titans_cli.services.ingest import remember
 
     class Clock(remember.datetime):
         @classmethod

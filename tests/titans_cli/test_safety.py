@@ -11,23 +11,22 @@ from hypothesis import strategies as st
 from rich.color import ColorSystem
 
 from ingest import SourceError
-from titans_cli import render
-from titans_cli.render import terminal
-from titans_cli.render.terminal import plain, words
+from titans_cli import output
+from titans_cli.output import terminal
+from titans_cli.output.sanitize import plain, words
+from titans_cli.services.ask.results import Answer, Context, Evidence, RetrievedSentence
+from titans_cli.services.history import Listed
+from titans_cli.services.ingest.plan import Plan
+from titans_cli.services.ingest.remember import Remembered
+from titans_cli.services.ingest.result import IngestResult, Tally
+from titans_cli.services.maintenance import Forgotten, Problem, Pruned
+from titans_cli.services.novelty.report import Surprise
+from titans_cli.services.novelty.score import Known, Missing, SurprisingSentence
+from titans_cli.services.recite import Continuation
+from titans_cli.services.snapshots import Difference, ListedSnapshot
+from titans_cli.services.status import Status
+from titans_cli.services.topics import Central, Overview, Topic
 from titans_cli.store import Failure, Snapshot, StoredDocument, Turn
-from titans_cli.usecases.ask import Answer
-from titans_cli.usecases.care import Forgotten, Problem, Pruned
-from titans_cli.usecases.continue_text import Continuation
-from titans_cli.usecases.evidence import Context, Evidence, Waking
-from titans_cli.usecases.history import Listed
-from titans_cli.usecases.ingest import IngestResult, Tally
-from titans_cli.usecases.judging import Known, Missing, SurprisingSentence
-from titans_cli.usecases.overview import Central, Overview, Theme
-from titans_cli.usecases.plan import Plan
-from titans_cli.usecases.remember import Remembered
-from titans_cli.usecases.snapshots import Difference, ListedSnapshot
-from titans_cli.usecases.status import Status
-from titans_cli.usecases.surprise import Surprise
 
 ATTACKS = {
     "colour": "\x1b[31mred",
@@ -55,7 +54,7 @@ SNAPSHOT = Snapshot(1, ALL, None, "2026-01-01T00:00:00+00:00", "f" * 64, "d" * 6
 FAILURE = Failure(f"/x/{ALL}", ALL, "2026-01-01T00:00:00+00:00", "corrupt")
 ERROR = SourceError(Path(f"/x/{ALL}".replace("\x00", "")), ALL)
 EVIDENCE = Evidence(f"{ALL} seven {ALL}", ALL, 3, False, 0.5, DOCUMENT, ((len(ALL) + 1, len(ALL) + 6),), (0, 0), Context(ALL, ALL, False))
-ANSWER = Answer(ALL, ALL, False, 0.8, (EVIDENCE, replace(EVIDENCE, page=4)), 5, None, (Waking(ALL, ALL, 3, False, 0.7, True, True),))
+ANSWER = Answer(ALL, ALL, 0.8, (EVIDENCE, replace(EVIDENCE, page=4)), 5, None, (RetrievedSentence(ALL, ALL, 3, False, 0.7, True, True),))
 TALLY = Tally(
     new=1, failed=[ERROR], forgotten=[DOCUMENT], gone=[DOCUMENT], without_text=[(ALL, (1,))], unread_pages=[(ALL, ((2, ALL),))],
     encodings=[(ALL, "cp1252")],
@@ -67,35 +66,35 @@ KNOWN = Known(ALL, 3, ALL, True)
 SENTENCE = SurprisingSentence(f"{ALL} seven", 3, "partly", 0.5, 0.5, 0.5, 0, ((0, 9),), (Missing(4, ALL),), KNOWN)
 NEW = replace(SENTENCE, kind="new", surprise=1.0, page=4, known=None)
 SURPRISE = Surprise(ALL, (SENTENCE, NEW), ((ALL, 1),), 1, (1,), ((2, ALL),), 5)
-THEME = Theme(1.0, 2, (ALL, ALL), Central(ALL, ALL, 3), ((ALL, 1.0),))
+TOPIC = Topic(1.0, 2, (ALL, ALL), Central(ALL, ALL, 3), ((ALL, 1.0),))
 PRINTED = {
-    "answer": lambda: render.print_answer(ANSWER, why=True),
-    "evidence": lambda: render.print_evidence(ANSWER.evidence),
-    "continuation": lambda: render.print_continuation(Continuation(ALL, ALL, 3, False, DOCUMENT)),
-    "ingest": lambda: render.print_ingest(IngestResult(TALLY, False, 1.0, SNAPSHOT, True)),
-    "plan": lambda: render.print_plan(Plan((), (), (), (), (), (DOCUMENT,), (ERROR,))),
-    "status": lambda: render.print_status(STATUS),
-    "snapshots": lambda: render.print_snapshots([ListedSnapshot(SNAPSHOT, 1, 10, True)]),
-    "difference": lambda: render.print_difference(Difference((ALL,), (ALL,), (ALL,))),
-    "forgotten": lambda: render.print_forgotten(Forgotten((DOCUMENT,), (SNAPSHOT,), 5)),
-    "pruned": lambda: render.print_pruned(Pruned((ALL,), 1, 2), False),
-    "check": lambda: render.print_check([Problem(ALL, ALL)], 0, 0),
-    "diagnosis": lambda: render.print_diagnosis([Problem(ALL, ALL)], [ALL]),
-    "created": lambda: render.print_created(SNAPSHOT),
-    "restored": lambda: render.print_restored(SNAPSHOT, SNAPSHOT),
-    "undone": lambda: render.print_undone(SNAPSHOT, SNAPSHOT),
-    "deleted": lambda: render.print_deleted(ALL, 5),
-    "exported": lambda: render.print_exported(SNAPSHOT, 5, Path("x")),
-    "imported": lambda: render.print_imported(SNAPSHOT),
-    "remembered": lambda: render.print_remembered(Remembered(DOCUMENT, SNAPSHOT)),
-    "history": lambda: render.print_history(Listed((TURN,), True)),
-    "surprise": lambda: render.print_surprise(SURPRISE),
-    "surprise of some": lambda: render.print_surprise(SURPRISE, 0.1),
-    "overview": lambda: render.print_overview(Overview(1, 2, 3, (THEME,))),
-    "turn": lambda: render.print_turn(ANSWER),
-    "error": lambda: render.print_error(ALL),
-    "note": lambda: render.print_note(ALL),
-    "say": lambda: render.say(ALL),
+    "answer": lambda: output.print_answer(ANSWER, why=True),
+    "evidence": lambda: output.print_evidence(ANSWER.evidence),
+    "continuation": lambda: output.print_continuation(Continuation(ALL, ALL, 3, False, DOCUMENT)),
+    "ingest": lambda: output.print_ingest(IngestResult(TALLY, False, 1.0, SNAPSHOT, True)),
+    "plan": lambda: output.print_plan(Plan((), (), (), (), (), (DOCUMENT,), (ERROR,))),
+    "status": lambda: output.print_status(STATUS),
+    "snapshots": lambda: output.print_snapshots([ListedSnapshot(SNAPSHOT, 1, 10, True)]),
+    "difference": lambda: output.print_difference(Difference((ALL,), (ALL,), (ALL,))),
+    "forgotten": lambda: output.print_forgotten(Forgotten((DOCUMENT,), (SNAPSHOT,), 5)),
+    "pruned": lambda: output.print_pruned(Pruned((ALL,), 1, 2), False),
+    "check": lambda: output.print_check([Problem(ALL, ALL)], 0, 0),
+    "diagnosis": lambda: output.print_diagnosis([Problem(ALL, ALL)], [ALL]),
+    "created": lambda: output.print_created(SNAPSHOT),
+    "restored": lambda: output.print_restored(SNAPSHOT, SNAPSHOT),
+    "undone": lambda: output.print_undone(SNAPSHOT, SNAPSHOT),
+    "deleted": lambda: output.print_deleted(ALL, 5),
+    "exported": lambda: output.print_exported(SNAPSHOT, 5, Path("x")),
+    "imported": lambda: output.print_imported(SNAPSHOT),
+    "remembered": lambda: output.print_remembered(Remembered(DOCUMENT, SNAPSHOT)),
+    "history": lambda: output.print_history(Listed((TURN,), True)),
+    "surprise": lambda: output.print_surprise(SURPRISE),
+    "surprise of some": lambda: output.print_surprise(SURPRISE, 0.1),
+    "overview": lambda: output.print_overview(Overview(1, 2, 3, (TOPIC,))),
+    "turn": lambda: output.print_turn(ANSWER),
+    "error": lambda: output.print_error(ALL),
+    "note": lambda: output.print_note(ALL),
+    "say": lambda: output.say(ALL),
 }  # fmt: skip
 
 
@@ -141,12 +140,12 @@ def test_plain_leaves_text_as_it_is(text):
 
 
 def test_all_that_is_printed_is_tried():
-    names = {name.removeprefix("print_") for name in render.__all__ if name.startswith("print_")}
+    names = {name.removeprefix("print_") for name in output.__all__ if name.startswith("print_")}
     assert names - PRINTED.keys() == {
         "json",
         "why",
         "help",
-        "sources",
+        "documents",
         "migrated",
         "merged",
         "written",

@@ -10,6 +10,8 @@ import socket
 import subprocess
 import sys
 import threading
+import time
+from collections import Counter
 from contextlib import closing, contextmanager
 
 import anyio
@@ -18,9 +20,9 @@ import pytest
 from titans_cli.errors import DamagedError, TitansError, UsageError
 from titans_cli.servers.guard import Guard
 from titans_cli.servers.http import content_of, earlier_of, open_socket
-from titans_cli.usecases.ask import Answer
-from titans_cli.usecases.evidence import Evidence
-from titans_cli.usecases.shared import SharedMemory
+from titans_cli.services.ask.results import Answer, Evidence
+from titans_cli.session import Session
+from titans_cli.store import Store
 
 FOX = "What did the fox say about the grapes?"
 
@@ -335,15 +337,30 @@ def test_it_listens_on_this_machine_alone(titans, tmp_path):
 
 def test_what_was_answered_is_read_back_out_of_the_conversation():
     evidence = (Evidence("Some\ntext.", "a.txt", 3, False, 1.0),)
-    told = "".join(content_of(Answer("Who?", "The fox", False, 0.9, evidence, 1), "Who?"))
+    told = "".join(content_of(Answer("Who?", "The fox", 0.9, evidence, 1), "Who?"))
     assert told == "The fox\n\n> Some text.\n\n— a.txt, page 3 (from vague memory)"
-    refused = "".join(content_of(Answer("Why?", None, True, 0.9, (), 1), "Why?"))
+    refused = "".join(content_of(Answer("Why?", None, 0.9, (), 1), "Why?"))
     turns = [("user", "Who?"), ("assistant", told), ("user", "Why?"), ("assistant", refused), ("assistant", "x"), ("user", "y")]
     assert earlier_of(turns) == (("Who?", "The fox"), ("Why?", None))
 
 
+def test_an_answer_counts_once_for_its_documents_and_a_refusal_not_at_all(server, memorized):
+    def counts() -> Counter[str]:
+        with Store.open(memorized.home) as store:
+            return Counter(store.bookkeeping.answers())
+
+    before = counts()
+    server.ask(("user", "What is the boiling point of tungsten in kelvin?"))
+    server.ask(("user", FOX))
+    deadline = time.monotonic() + 10
+    while counts() == before and time.monotonic() < deadline:  # counted when the answer was sent
+        time.sleep(0.05)
+    (path,) = counts() - before
+    assert path.endswith("aesop.html") and counts()[path] == before[path] + 1
+
+
 def test_a_memory_that_changes_while_a_question_is_answered_is_asked_again(copied):
-    memory, asked = SharedMemory(copied.home), []
+    session, asked = Session(copied.home), []
 
     def work(assistant):
         asked.append(assistant)
@@ -352,19 +369,19 @@ def test_a_memory_that_changes_while_a_question_is_answered_is_asked_again(copie
             raise DamagedError("The shard is gone.")
         return len(assistant.documents)
 
-    assert memory.run(work) == 3 and asked[0] is not asked[1]
+    assert session.read(work) == 3 and asked[0] is not asked[1]
 
     def fail(assistant):
         asked.append(assistant)
         raise DamagedError("The shard is gone.")
 
     with pytest.raises(DamagedError):
-        memory.run(fail)
+        session.read(fail)
     assert len(asked) == 3  # nothing has changed: once is enough
     with pytest.raises(TitansError, match="nowhere"):
-        memory.run(lambda _: (copied.home / "nowhere").read_bytes())
+        session.read(lambda _: (copied.home / "nowhere").read_bytes())
     with pytest.raises(ZeroDivisionError):
-        memory.run(lambda _: 1 / 0)
+        session.read(lambda _: 1 / 0)
 
 
 def test_what_is_not_needed_is_not_loaded():
@@ -373,6 +390,6 @@ def test_what_is_not_needed_is_not_loaded():
 
 
 def test_a_missing_package_is_named(titans, monkeypatch):
-    monkeypatch.setattr("titans_cli.commands.serving.find_spec", lambda name: None)
+    monkeypatch.setattr("titans_cli.commands.options.find_spec", lambda name: None)
     for extra in ("mcp", "serve"):
-        assert f'pip install "titans[{extra}]"' in titans(extra, code=2).stderr
+        assert f'pip install "titans-cli[{extra}]"' in titans(extra, code=2).stderr

@@ -11,17 +11,15 @@ from hypothesis import strategies as st
 from invented_stores import SHAPE, add_documents, container, read_export
 
 from titans_cli.errors import DamagedError, LockedError, TitansError, UsageError
-from titans_cli.store import Store, archive, import_archives, is_automatic, open_archives
-from titans_cli.usecases.care import check, find_documents, forget, prune
-from titans_cli.usecases.snapshots import (
+from titans_cli.services.maintenance import check, find_documents, forget, prune
+from titans_cli.services.snapshots import (
     compare_snapshots,
     create_snapshot,
-    export_to,
-    import_from,
     list_snapshots,
-    merge_into,
     restore_snapshot,
 )
+from titans_cli.services.transfer import export_to, import_from, merge_into
+from titans_cli.store import Store, export_file, import_exports, is_automatic, open_exports
 
 LARGEST = 10**9
 MILL = ("/home/mill.txt", "mill.txt", 0, 0)
@@ -216,25 +214,25 @@ def test_a_file_that_changes_after_it_was_checked_is_refused(tmp_path, export):
     home = fill(tmp_path / "home", OTHER_MILL)
     before, data = files(home), bytearray(export.read_bytes())
     place = data.index(b"PK\1\2") - 1  # in the last shard: the first is written, and must go again
-    with open_archives([export], SHAPE, LARGEST) as archives, Store.open(home) as store:
+    with open_exports([export], SHAPE, LARGEST) as exports, Store.open(home) as store:
         data[place] ^= 1
         with export.open("r+b") as file:
             file.write(data)
         with pytest.raises(DamagedError, match="changed while"):
-            import_archives(store, archives, SHAPE.fingerprint)
+            import_exports(store, exports, SHAPE.fingerprint)
     assert files(home) == before and not list((home / "shards").glob("*/.*"))
 
 
 def test_a_full_disk_leaves_nothing(tmp_path, export, monkeypatch):
     home = fill(tmp_path / "home", OTHER_MILL)
-    before, write = files(home), archive.write_atomically
+    before, write = files(home), export_file.write_atomically
 
     def full(path, data):
         if len(list((home / "shards").rglob("*.safetensors"))) > 1:
             raise OSError(28, "No space left on device")
         write(path, data)
 
-    monkeypatch.setattr(archive, "write_atomically", full)
+    monkeypatch.setattr(export_file, "write_atomically", full)
     with pytest.raises(TitansError, match="No space left"):
         take(home, export)
     assert files(home) == before
@@ -252,7 +250,7 @@ def test_sizes_are_limited(tmp_path, export, monkeypatch, titans):
         import_from(tmp_path / "home", [export], SHAPE, export.stat().st_size - 1)
     assert "--max-size" in titans("import", export, "--max-size", "0.000001", code=2).stderr
     free = namedtuple("Usage", "total used free")(10, 9, 1)
-    monkeypatch.setattr(archive.shutil, "disk_usage", lambda _: free)
+    monkeypatch.setattr(export_file.shutil, "disk_usage", lambda _: free)
     with pytest.raises(TitansError, match="Make room"):
         take(tmp_path / "home", export)
     assert not (tmp_path / "home").exists() and not titans.home.exists()
@@ -315,7 +313,7 @@ def test_what_could_not_be_imported_is_not_exported(tmp_path):
     [
         ("newer", "Upgrade"),
         ("model", "other model weights"),
-        ("numbers", "cannot be"),
+        ("numbers", "impossible"),
         ("control", "control characters"),
         ("unknown", "none of its files"),
         ("absolute", "none of its files"),

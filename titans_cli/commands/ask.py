@@ -1,3 +1,5 @@
+"""``titans ask``."""
+
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -5,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from titans_cli.commands.options import Home, Llm, Model, command
+from titans_cli.commands.options import Device, Home, Llm, Model, command
+from titans_cli.errors import UsageError
+from titans_cli.output import AnswerStream, copy_text, print_answer, print_note, print_written, working
+from titans_cli.services.ask.conversation import Conversation
+from titans_cli.services.ask.results import MIN_CONFIDENCE, STRICT
+from titans_cli.services.llm.client import choose_client
+from titans_cli.services.llm.write import write_answer
+from titans_cli.session import Session
+from titans_cli.settings import home_folder
 
 
 @command(
@@ -19,7 +29,7 @@ from titans_cli.commands.options import Home, Llm, Model, command
 def ask(
     question: Annotated[str | None, typer.Argument(help="The question; standard input when it is - or not given.")] = None,
     questions: Annotated[Path | None, typer.Option("--questions", help="File with one question a line, or - for standard input.")] = None,
-    follow: Annotated[bool, typer.Option("--continue", "-c", help="It may speak of what was asked before.")] = False,
+    follow: Annotated[bool, typer.Option("--continue", "-c", help="Treat as a follow-up to the last question.")] = False,
     context: Annotated[int, typer.Option("--context", min=0, max=100, help="Sentences to recite around the evidence.")] = 0,
     why: Annotated[bool, typer.Option("--why", help="Show which memories woke, and how strongly.")] = False,
     copy: Annotated[bool, typer.Option("--copy", help="Copy the answer to the clipboard.")] = False,
@@ -30,62 +40,60 @@ def ask(
     llm: Llm = None,
     model: Model = None,
     history: Annotated[bool, typer.Option("--history/--no-history", help="Keep the question for titans history.")] = True,
+    device: Device = None,
     home: Home = None,
 ) -> None:
     """Answer from memory, with document, page and recited evidence."""
-    from titans_cli.errors import UsageError
-    from titans_cli.models import Models
-    from titans_cli.render import copy_text, print_answer, print_note, print_written, working
-    from titans_cli.settings import home_folder
-    from titans_cli.usecases import history as kept
-    from titans_cli.usecases.ask import MIN_CONFIDENCE, STRICT, Assistant, with_context
-    from titans_cli.usecases.follow_up import ask_in_conversation
-    from titans_cli.usecases.sources import gather_sources
-    from titans_cli.usecases.voice import choose_voice
-
-    if question is None and questions is None and not sys.stdin.isatty():
-        question = "-"
-    if (question is None) == (questions is None):
-        raise UsageError('Give one question, or a file of them: titans ask "…"  or  titans ask --questions FILE')
     if strict and min_confidence is not None:
         raise UsageError("Give --strict or --min-confidence, not both.")
     least = STRICT if strict else MIN_CONFIDENCE if min_confidence is None else min_confidence
-    asked = lines(questions) if questions is not None else iter([sys.stdin.read() if question == "-" else str(question)])
-    folder, voice, written = home_folder(home), choose_voice(llm, model), True
+    one = questions is None
+    asked_texts = read_questions(question, questions)
+    client, failed = choose_client(llm, model), False
+    session = Session(home_folder(home), device)
     with working("Waking up"):
-        assistant = Assistant(folder, Models())
-    conversation, earlier = kept.load(folder) if follow else ("", [])
-    for text in asked:
-        text = " ".join(text.split())
-        if not text:
-            if question is not None:
-                raise UsageError("The question is empty.")
-            continue
-        if questions is not None:
+        session.assistant()
+    conversation = Conversation(session, least=least)
+    if follow:
+        conversation.load(None)
+    for text in asked_texts:
+        if not one:
             print_note(f"\n{text}")
         with working("Remembering"):
-            answer = with_context(assistant, ask_in_conversation(assistant, text, earlier, least), context)
-            sources = gather_sources(assistant, answer) if voice else ()
-        if voice:
-            written &= print_written(answer, voice, sources, why)
-        else:
+            asked = conversation.ask(text, context, quotes=client is not None)
+        answer = asked.answer
+        if client is None:
             print_answer(answer, why)
-        if answer.refused and not why and questions is None:
+        else:
+            with AnswerStream() as screen:
+                written = write_answer(client, answer, asked.quotes, screen)
+            print_written(written, why)
+            failed |= written.error is not None
+        if answer.refused and not why and one:
             print_note("What it woke: --why. Less sure answers: --min-confidence 0.05")
-        if follow:
-            earlier.append(answer)
-        if history and questions is None:
-            kept.keep(folder, answer, text, conversation)
+        conversation.shown(asked, follow=follow, keep=history and one)
         if copy and answer.answer is not None:
             copy_text(answer.answer)
-    if not written:
+    if failed:
         raise typer.Exit(1)
+
+
+def read_questions(question: str | None, file: Path | None) -> Iterator[str]:
+    """What is asked, each on one line: the one question, that of standard input, or those of a file. Raises UsageError."""
+    if question is None and file is None and not sys.stdin.isatty():
+        question = "-"
+    if (question is None) == (file is None):
+        raise UsageError('Give one question, or a file of them: titans ask "…"  or  titans ask --questions FILE')
+    if file is not None:
+        return (text for text in (" ".join(line.split()) for line in lines(file)) if text)
+    text = " ".join((sys.stdin.read() if question == "-" else str(question)).split())
+    if not text:
+        raise UsageError("The question is empty.")
+    return iter([text])
 
 
 def lines(path: Path) -> Iterator[str]:
     """Lines of a file or of standard input. Raises UsageError before the models are loaded."""
-    from titans_cli.errors import UsageError
-
     if str(path) == "-":
         return iter(sys.stdin)
     try:

@@ -1,24 +1,23 @@
+"""``titans chat``."""
+
 from typing import Annotated
 
 import typer
 
-from titans_cli.commands.options import Home, Llm, Model, command
+from titans_cli.commands.options import Device, Home, Llm, Model, command
+from titans_cli.services.llm.client import choose_client
+from titans_cli.settings import VI, home_folder
 
 
 @command("titans chat", "titans chat --vi", "titans chat --llm http://localhost:11434 --model qwen3:4b", json=False)
 def chat(
-    vi: Annotated[bool, typer.Option("--vi/--emacs", help="Keys of vi or of emacs; F4 changes.", envvar="TITANS_VI")] = False,
+    vi: Annotated[bool, typer.Option("--vi/--emacs", help="Keys of vi or of emacs; F4 changes.", envvar=VI)] = False,
     llm: Llm = None,
     model: Model = None,
+    device: Device = None,
     home: Home = None,
 ) -> None:
     """Ask question after question: /help shows what can be typed, Ctrl-D leaves."""
-    from titans_cli.repl import Repl
-    from titans_cli.settings import home_folder
+    from titans_cli.chat.repl import Repl  # prompt_toolkit, which the help does without
 
-    voice = None
-    if llm or model:
-        from titans_cli.usecases.voice import choose_voice
-
-        voice = choose_voice(llm, model)
-    Repl(home_folder(home), vi, voice).run()
+    Repl(home_folder(home), vi, choose_client(llm, model), device).run()

@@ -1,8 +1,13 @@
+"""``titans history``."""
+
 from typing import Annotated
 
 import typer
 
 from titans_cli.commands.options import Home, command
+from titans_cli.output import counted, print_history, say
+from titans_cli.services import history as use
+from titans_cli.settings import home_folder
 
 
 @command(
@@ -24,10 +29,6 @@ def history(
 
     They are kept on this machine alone, in history.db beside the memory, and are no part of it.
     """
-    from titans_cli.render import counted, print_history, say
-    from titans_cli.settings import home_folder
-    from titans_cli.usecases import history as use
-
     folder = home_folder(home)
     if clear:
         say(f"{counted(use.clear(folder), 'question')} deleted.")

@@ -1,4 +1,5 @@
-import os
+"""``titans ingest``."""
+
 import re
 import sys
 from dataclasses import replace
@@ -8,7 +9,16 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from titans_cli.commands.options import Home, check_encoding, command
+from ingest import Options
+from titans_cli.commands.options import Device, Home, check_encoding, command
+from titans_cli.errors import PARTLY_FAILED, UsageError
+from titans_cli.models import Models
+from titans_cli.output import IngestBar, print_ingest, print_plan
+from titans_cli.services.ingest.budget import parse_size
+from titans_cli.services.ingest.plan import plan_ingest, retried_paths
+from titans_cli.services.ingest.request import Request
+from titans_cli.services.ingest.result import IngestResult
+from titans_cli.settings import home_folder, pdf_passwords
 
 ADDRESS = re.compile(r"auto|local|ray://\S+|[\w.-]+:\d+")
 
@@ -26,7 +36,10 @@ class IngestCommand(TyperCommand):
 
 
 @command(
-    "titans ingest ./papers --exclude drafts", "titans ingest ./papers --dry-run", "curl -s https://example.org/page.txt | titans ingest -"
+    "titans ingest ./papers --exclude drafts",
+    "titans ingest ./papers --dry-run",
+    "curl -s https://example.org/page.txt | titans ingest -",
+    cls=IngestCommand,
 )
 def ingest(
     paths: Annotated[
@@ -54,23 +67,14 @@ def ingest(
         str | None,
         typer.Option("--budget", help="What the memory may take, such as 500MB, from now on; what is least worth keeping is forgotten."),
     ] = None,
+    device: Device = None,
     home: Home = None,
 ) -> None:
     """Memorize documents: stream them through the model and keep the learned memory weights.
 
-    Unchanged files are passed over, so the same command goes on where it was interrupted.
+    Unchanged files are skipped, so the same command goes on where it was interrupted.
     """
-    from ingest import Options
-    from titans_cli.errors import PARTLY_FAILED, UsageError
-    from titans_cli.models import Models
-    from titans_cli.render import IngestBar, print_ingest, print_plan
-    from titans_cli.settings import home_folder
-    from titans_cli.usecases.budget import parse_size
-    from titans_cli.usecases.ingest import Request, retried_paths
-    from titans_cli.usecases.ingest import ingest as run
-    from titans_cli.usecases.plan import plan_ingest
-
-    folder, models = home_folder(home), Models()
+    folder, models = home_folder(home), Models(device=device)
     if not paths and not retry_failed:
         raise UsageError("Name the files or folders to memorize: titans ingest FOLDER")
     if pdf_engine not in (None, "pypdf", "pypdfium2"):
@@ -81,23 +85,27 @@ def ingest(
         wanted += retried_paths(folder)
     only, never = include or (), exclude or ()
     if dry_run:
-        print_plan(plan_ingest(folder, models, wanted, only, never))
+        print_plan(plan_ingest(folder, models.fingerprint, wanted, only, never))
         return
-    passwords = tuple(filter(None, [os.environ.get("TITANS_PDF_PASSWORD")]))
-    options = Options(encoding, pdf_engine, passwords)
+    options = Options(encoding, pdf_engine, pdf_passwords())
     request = Request(options, only, never, prune_missing, workers, ray, None if budget is None else parse_size(budget))
-    with IngestBar() as bar:
-        result = run(folder, models, wanted, bar, request)
-    print_ingest(result)
+    result = ingest_and_show(folder, models, wanted, request)
     locked = [error.path for error in result.did.failed if error.kind == "encrypted"]
     if locked and not result.interrupted and sys.stdin.isatty() and sys.stderr.isatty():
         asked = typer.prompt(f"Password of {len(locked)} encrypted PDFs (empty to leave them out)", "", hide_input=True, err=True)
         if asked:
-            with IngestBar() as bar:
-                options = replace(options, passwords=(*passwords, asked))
-                result = run(folder, models, locked, bar, replace(request, options=options, prune_missing=False))
-            print_ingest(result)
+            options = replace(options, passwords=(*options.passwords, asked))
+            result = ingest_and_show(folder, models, locked, replace(request, options=options, prune_missing=False))
     if result.interrupted:
         raise typer.Exit(130)
     if result.did.failed:
         raise typer.Exit(PARTLY_FAILED if result.snapshot is not None else 1)
+
+
+def ingest_and_show(folder: Path, models: Models, paths: list[Path], request: Request) -> IngestResult:
+    from titans_cli.services.ingest.run import ingest as run
+
+    with IngestBar() as bar:
+        result = run(folder, models, paths, bar, request)
+    print_ingest(result)
+    return result

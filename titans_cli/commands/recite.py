@@ -1,22 +1,23 @@
+"""``titans recite``."""
+
 from typing import Annotated
 
 import typer
 
-from titans_cli.commands.options import Home, command
+from titans_cli.commands.options import Device, Home, command
+from titans_cli.output import print_continuation, working
+from titans_cli.services.recite import recite_on
+from titans_cli.session import Session
+from titans_cli.settings import home_folder
 
 
 @command('titans recite "Four score and"')
 def recite(
     words: Annotated[str, typer.Argument(help="Some words of a memorized document.")],
+    device: Device = None,
     home: Home = None,
 ) -> None:
     """Continue from memory what follows these words."""
-    from titans_cli.models import Models
-    from titans_cli.render import print_continuation, working
-    from titans_cli.settings import home_folder
-    from titans_cli.usecases.ask import Assistant
-    from titans_cli.usecases.continue_text import recite_on
-
     with working("Remembering"):
-        continuation = recite_on(Assistant(home_folder(home), Models()), words)
+        continuation = Session(home_folder(home), device).read(lambda assistant: recite_on(assistant.retriever, words))
     print_continuation(continuation)

@@ -1,23 +1,26 @@
+"""``titans remember``."""
+
 import sys
 from typing import Annotated
 
 import typer
 
-from titans_cli.commands.options import Home, command
+from titans_cli.commands.options import Device, Home, command
+from titans_cli.models import Models
+from titans_cli.output import print_remembered, working
+from titans_cli.settings import home_folder
 
 
 @command('titans remember "The spare key is under the third flowerpot."', "pbpaste | titans remember -")
 def remember(
     text: Annotated[str, typer.Argument(help="What to remember; - reads standard input.")],
+    device: Device = None,
     home: Home = None,
 ) -> None:
-    """Memorize what you tell, like a document, under the date; titans forget takes it out again."""
-    from titans_cli.models import Models
-    from titans_cli.render import print_remembered, working
-    from titans_cli.settings import home_folder
-    from titans_cli.usecases.remember import remember as run
+    """Save a short note, filed under the present date and time; titans forget deletes it again."""
+    from titans_cli.services.ingest.remember import remember as run
 
     told = sys.stdin.read() if text == "-" else text
     with working("Memorizing"):
-        result = run(home_folder(home), Models(), told)
+        result = run(home_folder(home), Models(device=device), told)
     print_remembered(result)

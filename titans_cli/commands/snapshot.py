@@ -1,9 +1,14 @@
+"""``titans snapshot``."""
+
 from typing import Annotated
 
 import typer
 
 from titans_cli.commands.completion import complete_snapshots
-from titans_cli.commands.options import Home, command
+from titans_cli.commands.options import Home, command, register
+from titans_cli.output import print_created, print_deleted, print_difference, print_restored, print_snapshots
+from titans_cli.services import snapshots
+from titans_cli.settings import home_folder
 
 Name = Annotated[str, typer.Argument(help="The snapshot's name.", autocompletion=complete_snapshots)]
 NewName = Annotated[str, typer.Argument(help="A name for it.")]
@@ -13,48 +18,35 @@ Other = Annotated[str | None, typer.Argument(help="Another snapshot than the pre
 @command("titans snapshot list")
 def list_snapshots(home: Home = None) -> None:
     """List all snapshots; the one that questions are answered from has a star."""
-    from titans_cli.render import print_snapshots
-    from titans_cli.settings import home_folder
-    from titans_cli.usecases import snapshots
-
     print_snapshots(snapshots.list_snapshots(home_folder(home)))
 
 
 @command("titans snapshot create before-the-move")
 def create(name: NewName, home: Home = None) -> None:
     """Give a name to what is memorized now."""
-    from titans_cli.render import print_created
-    from titans_cli.settings import home_folder
-    from titans_cli.usecases import snapshots
-
     print_created(snapshots.create_snapshot(home_folder(home), name))
 
 
 @command("titans snapshot restore before-the-move")
 def restore(name: Name, home: Home = None) -> None:
     """Answer from a snapshot again; what is there now is kept as a snapshot."""
-    from titans_cli.render import print_restored
-    from titans_cli.settings import home_folder
-    from titans_cli.usecases import snapshots
-
     print_restored(*snapshots.restore_snapshot(home_folder(home), name))
 
 
 @command("titans snapshot delete auto-3")
 def delete(name: Name, home: Home = None) -> None:
     """Delete a snapshot, and the memories that no other snapshot holds."""
-    from titans_cli.render import print_deleted
-    from titans_cli.settings import home_folder
-    from titans_cli.usecases import snapshots
-
     print_deleted(name, snapshots.delete_snapshot(home_folder(home), name))
 
 
 @command("titans snapshot diff auto-3", "titans snapshot diff auto-3 auto-5")
 def diff(name: Name, other: Other = None, home: Home = None) -> None:
     """Say which documents came, went and changed since a snapshot."""
-    from titans_cli.render import print_difference
-    from titans_cli.settings import home_folder
-    from titans_cli.usecases import snapshots
-
     print_difference(snapshots.compare_snapshots(home_folder(home), name, other))
+
+
+snapshot = typer.Typer(
+    name="snapshot", no_args_is_help=True, rich_markup_mode="rich", help="Name, list, bring back and delete states of the memory."
+)
+for name, function in {"list": list_snapshots, "create": create, "restore": restore, "delete": delete, "diff": diff}.items():
+    register(snapshot, name, function)

@@ -1,9 +1,15 @@
+"""``titans watch``."""
+
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from titans_cli.commands.options import Home, command
+from titans_cli.commands.options import Device, Home, command
+from titans_cli.errors import UsageError
+from titans_cli.models import Models
+from titans_cli.output import print_ingest, print_note
+from titans_cli.settings import home_folder
 
 
 @command("titans watch ./notes", "titans watch ./notes --exclude drafts")
@@ -11,20 +17,17 @@ def watch(
     folders: Annotated[list[Path], typer.Argument(help="Folders to keep memorized.")],
     include: Annotated[list[str] | None, typer.Option("--include", help="Only files that fit this pattern.")] = None,
     exclude: Annotated[list[str] | None, typer.Option("--exclude", help="No files or folders that fit this pattern.")] = None,
+    device: Device = None,
     home: Home = None,
 ) -> None:
     """Keep folders memorized: learn new and changed files as they come, take out those that are deleted. Ctrl-C ends it."""
-    from titans_cli.errors import UsageError
-    from titans_cli.models import Models
-    from titans_cli.render import print_ingest, print_note
-    from titans_cli.settings import home_folder
-    from titans_cli.usecases.watch import watch as run
+    from titans_cli.services.ingest.watch import watch as run
 
     missing = [folder for folder in folders if not folder.is_dir()]
     if missing:
         raise UsageError(f"{missing[0]} is no folder. Name folders to watch.")
     print_note(f"Watching {', '.join(map(str, folders))}. Ctrl-C ends it.")
-    for result in run(home_folder(home), Models(), folders, include or (), exclude or ()):
+    for result in run(home_folder(home), Models(device=device), folders, include or (), exclude or ()):
         print_ingest(result)
         if result.interrupted:
             break

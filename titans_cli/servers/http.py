@@ -1,4 +1,4 @@
-"""``titans serve``: the memory behind OpenAI's chat API, for programs on this machine."""
+"""``titans serve``: OpenAI's chat API in front of the memory, for programs on this machine."""
 
 import json
 import socket
@@ -13,6 +13,7 @@ from typing import Any
 import anyio
 import uvicorn
 from starlette.applications import Starlette
+from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
@@ -22,10 +23,13 @@ from starlette.routing import Route
 
 from titans_cli.encoding import well_formed
 from titans_cli.errors import NoStoreError, TitansError, UsageError
-from titans_cli.render.facts import of_answer
-from titans_cli.render.terminal import VERSION
+from titans_cli.output.json_output import of_answer
+from titans_cli.output.terminal import VERSION
 from titans_cli.servers.guard import BODY, LOOPBACK_ORIGIN, Guard, error_response
-from titans_cli.usecases.shared import SharedMemory
+from titans_cli.services.ask.follow_up import ask_in_conversation
+from titans_cli.services.ask.results import Answer
+from titans_cli.services.usage import count_answer
+from titans_cli.session import Session
 
 __all__ = ["MODEL", "make_app", "open_socket", "serve"]
 
@@ -38,7 +42,7 @@ REFUSED = "Not in memory."
 
 @dataclass(frozen=True)
 class Asked:
-    """A chat request, as far as it matters here."""
+    """The parts of a chat request that are used."""
 
     question: str
     earlier: tuple[tuple[str, str | None], ...]  # questions and answers, in their order; None where it was not in memory
@@ -47,7 +51,7 @@ class Asked:
 
 
 class RequestError(TitansError):
-    """A request that cannot be; ``code`` and ``field`` as in OpenAI's errors."""
+    """An invalid request; ``code`` and ``field`` as in OpenAI's errors."""
 
     def __init__(self, message: str, field: str | None = None, code: str | None = None, status: int = 400):
         super().__init__(message)
@@ -55,7 +59,7 @@ class RequestError(TitansError):
 
 
 def parse(body: bytes) -> Asked:
-    """Raises RequestError."""
+    """Check the body of a chat request. Raises RequestError."""
     try:
         request = json.loads(body)
     except (ValueError, RecursionError) as error:
@@ -93,7 +97,7 @@ def text_of(content: object) -> str:
 
 
 def earlier_of(turns: Sequence[tuple[str, str]]) -> tuple[tuple[str, str | None], ...]:
-    """The questions that were answered before, as ``content_of`` told their answers."""
+    """Earlier questions with the answers that ``content_of`` gave."""
     pairs = []
     for (role, question), (next_role, reply) in pairwise(turns):
         if role == "user" and next_role == "assistant" and question:
@@ -102,8 +106,8 @@ def earlier_of(turns: Sequence[tuple[str, str]]) -> tuple[tuple[str, str | None]
     return tuple(pairs)
 
 
-def content_of(answer: Any, asked: str) -> Iterator[str]:
-    """The answer as people read it, in pieces: the first line is the answer alone."""
+def content_of(answer: Answer, asked: str) -> Iterator[str]:
+    """The answer as text, in pieces: the answer alone on the first line, then the evidence."""
     yield REFUSED if answer.answer is None else answer.answer
     for evidence in answer.evidence:
         page = "" if evidence.page is None else f", page {evidence.page}"
@@ -116,10 +120,10 @@ def content_of(answer: Any, asked: str) -> Iterator[str]:
 
 
 class Chat:
-    """Answers requests, one question at a time: others wait, and those whose client has left are passed over."""
+    """Answers requests one at a time; others wait. A request whose client has left is skipped."""
 
-    def __init__(self, memory: SharedMemory, report: Callable[[str], None]):
-        self.memory = memory
+    def __init__(self, session: Session, report: Callable[[str], None]):
+        self.session = session
         self.report = report
         self.one = anyio.Lock()
         self.created = int(time.time())
@@ -149,24 +153,25 @@ class Chat:
             self.report(f"A question could not be answered ({type(error).__name__}: {error}).")
             return error_response(500, "titans failed; its terminal says more.")
         whole = self.completion(asked, answer, counts)
+        shown = BackgroundTask(count_answer, self.session.home, answer)
         if asked.stream:
             return StreamingResponse(
-                self.events(asked, answer, whole), media_type="text/event-stream", headers={"cache-control": "no-store"}
+                self.events(asked, answer, whole),
+                media_type="text/event-stream",
+                headers={"cache-control": "no-store"},
+                background=shown,
             )
-        return Response(json.dumps(whole), media_type="application/json")
+        return Response(json.dumps(whole), media_type="application/json", background=shown)
 
-    def answer(self, asked: Asked) -> tuple[Any, tuple[int, int]]:
-        """The answer, and the tokens of the question and of what is told. Raises TitansError."""
-        from titans_cli.usecases.ask import Answer
-        from titans_cli.usecases.follow_up import ask_in_conversation
-
-        before = [Answer(question, said, said is None, 1.0, (), 0) for question, said in asked.earlier]
-        answer = self.memory.run(lambda assistant: ask_in_conversation(assistant, asked.question, before))
-        tokenizer = self.memory.models.tokenizer
+    def answer(self, asked: Asked) -> tuple[Answer, tuple[int, int]]:
+        """The answer, and the number of tokens of the question and of the reply. Raises TitansError."""
+        earlier = [Answer(question, said, 1.0, (), 0) for question, said in asked.earlier]
+        answer = self.session.read(lambda assistant: ask_in_conversation(assistant, asked.question, earlier))
+        tokenizer = self.session.models.tokenizer
         told = "".join(content_of(answer, asked.question))
         return answer, (len(tokenizer.encode_ordinary(asked.question)), len(tokenizer.encode_ordinary(told)))
 
-    def completion(self, asked: Asked, answer: Any, counts: tuple[int, int]) -> dict[str, Any]:
+    def completion(self, asked: Asked, answer: Answer, counts: tuple[int, int]) -> dict[str, Any]:
         message = {"role": "assistant", "content": "".join(content_of(answer, asked.question)), "refusal": None}
         return {
             "id": f"chatcmpl-{uuid.uuid4().hex}",
@@ -178,7 +183,7 @@ class Chat:
             "titans": {"version": VERSION, **of_answer(answer)},
         }
 
-    def events(self, asked: Asked, answer: Any, whole: dict[str, Any]) -> Iterator[str]:
+    def events(self, asked: Asked, answer: Answer, whole: dict[str, Any]) -> Iterator[str]:
         """The same as server-sent events."""
         head = {name: whole[name] for name in ("id", "created", "model")} | {"object": "chat.completion.chunk"}
 
@@ -199,9 +204,9 @@ def sent(facts: dict[str, Any]) -> str:
     return f"data: {json.dumps(facts)}\n\n"
 
 
-def make_app(memory: SharedMemory, port: int, token: str | None, report: Callable[[str], None]) -> Starlette:
-    """The application for a server at ``port`` of this machine; ``report`` gets a line about each fault of the program."""
-    chat = Chat(memory, report)
+def make_app(session: Session, port: int, token: str | None, report: Callable[[str], None]) -> Starlette:
+    """The application for a server at ``port``; ``report`` is called with a line about each unexpected error."""
+    chat = Chat(session, report)
 
     async def refuse(_: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500
@@ -221,7 +226,7 @@ def make_app(memory: SharedMemory, port: int, token: str | None, report: Callabl
 
 
 def open_socket(host: str, port: int) -> socket.socket:
-    """A socket that listens on this machine alone. Raises UsageError for another host, TitansError for a port that is taken."""
+    """A socket that listens on 127.0.0.1. Raises UsageError for another host, TitansError for a port in use."""
     if host not in HOSTS:
         raise UsageError(
             f"titans serve listens on 127.0.0.1 alone, not on {host}: whoever reaches it can read the memory. "
@@ -238,10 +243,10 @@ def open_socket(host: str, port: int) -> socket.socket:
     return listening
 
 
-def serve(memory: SharedMemory, listening: socket.socket, token: str | None, report: Callable[[str], None]) -> None:
-    """Serve until Ctrl-C, which is raised as KeyboardInterrupt when the server has closed."""
-    app = make_app(memory, listening.getsockname()[1], token, report)
+def serve(session: Session, listening: socket.socket, token: str | None, report: Callable[[str], None]) -> None:
+    """Serve until Ctrl-C. Raises KeyboardInterrupt after the server has closed."""
+    app = make_app(session, listening.getsockname()[1], token, report)
     quiet: dict[str, Any] = {"log_config": None, "log_level": "critical", "access_log": False, "server_header": False}
     config = uvicorn.Config(app, ws="none", lifespan="off", proxy_headers=False, timeout_graceful_shutdown=3, **quiet)
-    threading.Thread(target=memory.warm).start()
+    threading.Thread(target=session.warm).start()
     uvicorn.Server(config).run(sockets=[listening])

@@ -4,7 +4,7 @@ import logging
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import anyio
 from mcp.server import MCPServer
@@ -15,10 +15,10 @@ from pydantic import BaseModel, Field
 from titans_cli import __version__
 from titans_cli.encoding import well_formed
 from titans_cli.errors import TitansError
-from titans_cli.usecases.shared import SharedMemory
-
-if TYPE_CHECKING:
-    from titans_cli.usecases.evidence import Evidence
+from titans_cli.services.ask.results import MIN_CONFIDENCE, Evidence
+from titans_cli.services.maintenance import forget
+from titans_cli.services.recite import recite_on
+from titans_cli.session import Session
 
 __all__ = ["make_server", "serve"]
 
@@ -108,7 +108,7 @@ def result(content: str, structured: BaseModel) -> CallToolResult:
     return CallToolResult(content=[TextContent(type="text", text=content)], structured_content=structured.model_dump(mode="json"))
 
 
-def quote_of(e: "Evidence") -> Quote:
+def quote_of(e: Evidence) -> Quote:
     return Quote(text=e.text, document=well_formed(e.document), page=e.page, verbatim=e.verbatim, score=e.score, imported=e.imported)
 
 
@@ -116,11 +116,9 @@ def page_of(document: str, page: int | None) -> str:
     return document + ("" if page is None else f", page {page}")
 
 
-def answered(memory: SharedMemory, question: str, least: float | None) -> CallToolResult:
-    from titans_cli.usecases.ask import MIN_CONFIDENCE
-
+def answered(session: Session, question: str, least: float | None) -> CallToolResult:
     asked = clean(question, "The question is empty.")
-    found = memory.run(lambda assistant: assistant.ask(asked, MIN_CONFIDENCE if least is None else least))
+    found = session.read(lambda assistant: assistant.ask(asked, MIN_CONFIDENCE if least is None else least))
     quotes = [quote_of(evidence) for evidence in found.evidence]
     lines = ["Not in memory."] if found.answer is None else [f"{found.answer} ({found.confidence:.0%} sure)"]
     lines += [f"{page_of(quote.document, quote.page)}: “{quote.text}”" for quote in quotes]
@@ -128,11 +126,9 @@ def answered(memory: SharedMemory, question: str, least: float | None) -> CallTo
     return result("\n".join(lines), told)
 
 
-def recited(memory: SharedMemory, words: str) -> CallToolResult:
-    from titans_cli.usecases.continue_text import recite_on
-
+def recited(session: Session, words: str) -> CallToolResult:
     begun = clean(words, "Give some words of a document.")
-    found = memory.run(lambda assistant: recite_on(assistant, begun))
+    found = session.read(lambda assistant: recite_on(assistant.retriever, begun))
     told = Recited(
         text=found.text,
         document=well_formed(found.document),
@@ -143,8 +139,8 @@ def recited(memory: SharedMemory, words: str) -> CallToolResult:
     return result(f"{found.text}\n({page_of(told.document, told.page)})", told)
 
 
-def listed(memory: SharedMemory, containing: str, first: int) -> CallToolResult:
-    fitting = memory.run(lambda assistant: [d for d in assistant.index.documents if containing.lower() in d.path.lower()])
+def listed(session: Session, containing: str, first: int) -> CallToolResult:
+    fitting = session.read(lambda assistant: [d for d in assistant.retriever.index.documents if containing.lower() in d.path.lower()])
     rows = [
         Document(name=well_formed(d.name), path=well_formed(d.path), pages=d.pages, tokens=d.tokens)
         for d in fitting[first : first + LISTED]
@@ -157,34 +153,34 @@ def listed(memory: SharedMemory, containing: str, first: int) -> CallToolResult:
     return result("\n".join(lines), told)
 
 
-def remembered(memory: SharedMemory, text: str) -> CallToolResult:
-    from titans_cli.usecases.remember import remember
+def remembered(session: Session, text: str) -> CallToolResult:
+    from titans_cli.services.ingest.remember import remember
 
     said = clean(text, "There is nothing to remember.")
-    done = memory.write(lambda home, models: remember(home, models, said)).document
+    with session.exclusive():
+        done = remember(session.home, session.models, said).document
     told = Remembered(document=done.name, tokens=done.tokens)
     return result(f"Memorized as {told.document} ({told.tokens} tokens).", told)
 
 
-def forgotten(memory: SharedMemory, document: str) -> CallToolResult:
-    from titans_cli.usecases.care import forget
-
-    done = memory.write(lambda home, _: forget(home, [document]))
+def forgotten(session: Session, document: str) -> CallToolResult:
+    with session.exclusive():
+        done = forget(session.home, [document])
     told = Forgotten(documents=[well_formed(d.name) for d in done.documents], still_in=[snapshot.name for snapshot in done.still_in])
     return result(f"Forgotten: {', '.join(told.documents)}. Still in: {', '.join(told.still_in) or 'no snapshot'}.", told)
 
 
 class Worker:
-    """Runs what tools ask for beside the event loop, one after the other: torch takes all cores."""
+    """Runs the tools in a thread, one at a time: torch takes all cores."""
 
-    def __init__(self, memory: SharedMemory):
-        self.memory = memory
+    def __init__(self, session: Session):
+        self.session = session
         self.one = anyio.CapacityLimiter(1)
 
     async def __call__(self, task: Callable[..., CallToolResult], *arguments: Any) -> CallToolResult:
         """What ``task`` makes of the memory and ``arguments``. Raises ToolError."""
         try:
-            return await anyio.to_thread.run_sync(task, self.memory, *arguments, limiter=self.one)
+            return await anyio.to_thread.run_sync(task, self.session, *arguments, limiter=self.one)
         except TitansError as error:
             raise ToolError(well_formed(str(error))) from error
         except Exception as error:
@@ -195,14 +191,14 @@ class Worker:
     async def warmed(self, _: MCPServer[Any]) -> AsyncIterator[None]:
         """Load the models while the client says hello."""
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(lambda: anyio.to_thread.run_sync(self.memory.warm, abandon_on_cancel=True))
+            tasks.start_soon(lambda: anyio.to_thread.run_sync(self.session.warm, abandon_on_cancel=True))
             yield
             tasks.cancel_scope.cancel()
 
 
-def make_server(memory: SharedMemory, allow_write: bool) -> MCPServer[Any]:
-    """A server with the tools that read, and with ``allow_write`` those that write."""
-    work = Worker(memory)
+def make_server(session: Session, allow_write: bool) -> MCPServer[Any]:
+    """A server with the tools that read, and those that write if ``allow_write``."""
+    work = Worker(session)
     server = MCPServer[Any](
         "titans", title="titans memory", instructions=INSTRUCTIONS, version=__version__, log_level="ERROR", lifespan=work.warmed
     )
@@ -240,15 +236,15 @@ def add_writing(server: MCPServer[Any], work: Worker) -> None:
 
 
 def clean(text: str, otherwise: str) -> str:
-    """``text`` without white space around it and lone surrogates. Raises TitansError with ``otherwise`` for nothing."""
+    """``text`` stripped and without lone surrogates. Raises TitansError with the message ``otherwise`` if nothing is left."""
     text = well_formed(text).strip()
     if not text:
         raise TitansError(otherwise)
     return text
 
 
-def serve(memory: SharedMemory, allow_write: bool) -> None:
-    """Serve until standard input ends. Ctrl-C ends the process at once: a read of standard input cannot be broken off otherwise,
-    and the store bears it at any moment."""
+def serve(session: Session, allow_write: bool) -> None:
+    """Serve until standard input ends. Ctrl-C ends the process at once: a read of standard input cannot be interrupted otherwise,
+    and the store is safe at any moment."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    anyio.run(make_server(memory, allow_write).run_stdio_async)
+    anyio.run(make_server(session, allow_write).run_stdio_async)

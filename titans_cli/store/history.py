@@ -35,7 +35,7 @@ class History:
 
     def __init__(self, home: Path, db: Database):
         self.home = home
-        self.db = db
+        self._db = db
 
     @classmethod
     def open(cls, home: Path) -> "History":
@@ -65,22 +65,22 @@ class History:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.db.close()
+        self._db.close()
 
     @property
     def kept(self) -> bool:
         """Whether turns are kept: the user's switch."""
-        return self.db.table("switch").count == 0
+        return self._db.table("switch").count == 0
 
     def switch(self, keep: bool) -> None:
         """Keep turns from now on, or no more; those that are there stay."""
         if keep:
-            self.db.table("switch").delete_where()
+            self._db.table("switch").delete_where()
         else:
-            self.db.table("switch").insert({"off": 1}, pk="off", replace=True)
+            self._db.table("switch").insert({"off": 1}, pk="off", replace=True)
 
     def add(self, turn: Turn) -> None:
-        self.db.table("turns").insert({**asdict(turn), "sources": json.dumps(turn.sources)})
+        self._db.table("turns").insert({**asdict(turn), "sources": json.dumps(turn.sources)})
 
     def turns(self, words: Sequence[str] = (), conversation: str | None = None, last: int | None = None) -> list[Turn]:
         """Turns that hold all ``words`` in question or answer, of one ``conversation`` or of all; the ``last`` ones."""
@@ -89,39 +89,39 @@ class History:
         if conversation is not None:
             where.append("conversation = ?")
             values.append(conversation)
-        rows = self.db.table("turns").rows_where(" and ".join(where) or None, values, order_by="id desc", limit=last)
+        rows = self._db.table("turns").rows_where(" and ".join(where) or None, values, order_by="id desc", limit=last)
         return [turn_of(row) for row in rows][::-1]
 
     def conversations(self) -> list[str]:
         """Names of conversations, the one that was last spoken in first."""
-        rows = self.db.execute("select conversation from turns group by conversation order by max(id) desc").fetchall()
+        rows = self._db.execute("select conversation from turns group by conversation order by max(id) desc").fetchall()
         return [row[0] for row in rows]
 
     def rename(self, conversation: str, name: str) -> None:
         """Call a conversation ``name``."""
-        with self.db.atomic():
-            self.db.execute("update turns set conversation = ? where conversation = ?", [name, conversation])
+        with self._db.atomic():
+            self._db.execute("update turns set conversation = ? where conversation = ?", [name, conversation])
 
     def clear(self) -> int:
         """Take all turns out, without a trace; returns how many."""
-        count = self.db.table("turns").count
-        self.db.table("turns").delete_where()
+        count = self._db.table("turns").count
+        self._db.table("turns").delete_where()
         self.erase()
         return count
 
     def forget(self, paths: Iterable[str]) -> int:
         """Take out, without a trace, the turns whose answers rest on documents at ``paths``; returns how many."""
         gone = set(paths)
-        rows = [row["id"] for row in self.db.table("turns").rows if gone & {path for path, _, _ in turn_of(row).sources}]
-        with self.db.atomic():
+        rows = [row["id"] for row in self._db.table("turns").rows if gone & {path for path, _, _ in turn_of(row).sources}]
+        with self._db.atomic():
             for identity in rows:
-                self.db.table("turns").delete(identity)
+                self._db.table("turns").delete(identity)
         self.erase()  # also when there are none: a killed run may have stopped short of it
         return len(rows)
 
     def erase(self) -> None:
-        self.db.execute("vacuum")
-        self.db.execute("pragma wal_checkpoint(truncate)")
+        self._db.execute("vacuum")
+        self._db.execute("pragma wal_checkpoint(truncate)")
 
 
 def turn_of(row: dict) -> Turn:
@@ -133,7 +133,7 @@ def prepare(db: Database) -> None:
     """Make the tables where they are not. Raises TooNewError."""
     version = db.execute("pragma user_version").fetchone()[0]
     if version > FORMAT:
-        raise TooNewError("This history was written by a newer titans. Upgrade: pip install --upgrade titans")
+        raise TooNewError("This history was written by a newer titans. Upgrade: pip install --upgrade titans-cli")
     if version == FORMAT:
         return
     with db.atomic():

@@ -8,16 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from safetensors import SafetensorError, safe_open
-from torch import Tensor
 
-from model import Gists
 from titans_cli.errors import DamagedError, TitansError
+from titans_cli.store.catalog import Catalog
 from titans_cli.store.files import make_folder, naming, part_of, remove_folder, shard_path, sync_folder
+from titans_cli.store.garbage import drop_indexes
+from titans_cli.store.records import Snapshot, StoredDocument, digest_of
 from titans_cli.store.shards import read_shard
 from titans_cli.store.sizes import lost, shard_sizes
-from titans_cli.store.store import Snapshot, Store, StoredDocument, digest_of
 
 __all__ = ["MemoryIndex", "StoredMemories", "open_index"]
 
@@ -30,8 +29,8 @@ ATTEMPTS = 5
 class StoredMemories:
     """Memories read from their shards, in stream order: everything that recitation needs."""
 
-    weights: list[Tensor]  # of each, uint8 [rows, bytes]
-    scales: Tensor  # float16 [m]
+    weights: list[np.ndarray]  # of each, uint8 [rows, bytes]
+    scales: np.ndarray  # float16 [m]
     pages: list[int | None]
     checksums: list[bytes]
     sentences: list[list[int]]  # tokens of each sentence
@@ -44,7 +43,9 @@ class MemoryIndex:
         self.home = home
         self.documents = documents
         arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in ARRAYS}
-        self.gists = Gists(arrays["vectors"], arrays["scales"], arrays["words"])
+        self.vectors = arrays["vectors"]  # of sentences, int8 [s, g]
+        self.scales = arrays["scales"]  # of vectors, float16 [s]
+        self.words = arrays["words"]  # of sentences, filters, uint64 [s, l]
         self.owners = arrays["owners"]
         self.starts = np.asarray(arrays["starts"])  # first memory of each document, and one past the last of all
 
@@ -56,7 +57,7 @@ class MemoryIndex:
         """Number of the document that a memory belongs to."""
         return int(np.searchsorted(self.starts, memory, side="right")) - 1
 
-    def wake(self, memories: Sequence[int]) -> StoredMemories:
+    def read(self, memories: Sequence[int]) -> StoredMemories:
         """Read ``memories`` from their shards, in the order given. Raises DamagedError."""
         weights, scales, pages, checksums, sentences = [], [], [], [], []
         for memory in memories:
@@ -64,13 +65,12 @@ class MemoryIndex:
             path = shard_path(self.home, self.documents[document].shard)
             row = memory - int(self.starts[document])
             try:
-                with safe_open(path, framework="pt") as file:
-                    part = {name: file.get_slice(name)[row] for name in ("scales", "pages", "checksums")}
-                    rows = file.get_tensor("rows").long()
+                with safe_open(path, framework="numpy") as file:
+                    part = {name: file.get_slice(name)[row : row + 1][0] for name in ("scales", "pages", "checksums")}
+                    rows = file.get_tensor("rows").astype(np.int64)
                     end = int(rows[: row + 1].sum())
                     packed = file.get_slice("weights")[end - int(rows[row]) : end]
-                    owners = file.get_tensor("owners")
-                    low, high = torch.searchsorted(owners, torch.tensor([row, row + 1], dtype=owners.dtype)).tolist()
+                    low, high = np.searchsorted(file.get_tensor("owners"), [row, row + 1]).tolist()
                     sizes = file.get_slice("sentences")[low:high].tolist()
             except (OSError, SafetensorError, IndexError) as error:
                 raise lost(path, error) from error
@@ -79,7 +79,7 @@ class MemoryIndex:
             pages.append(int(part["pages"]) or None)
             checksums.append(bytes(part["checksums"].tolist()))
             sentences.append(sizes)
-        return StoredMemories(weights, torch.stack(scales), pages, checksums, sentences)
+        return StoredMemories(weights, np.stack(scales), pages, checksums, sentences)
 
 
 class ArrayFile:
@@ -108,7 +108,7 @@ class ArrayFile:
             os.fsync(self.file.fileno())
 
 
-def build(store: Store, folder: Path, documents: Sequence[StoredDocument]) -> None:
+def build(store: Catalog, folder: Path, documents: Sequence[StoredDocument]) -> None:
     """Gather the gists of all shards into ``folder``, whole or not at all; holds those of one document at a time.
 
     Raises FileNotFoundError when another process takes the unfinished folder away.
@@ -132,7 +132,7 @@ def build(store: Store, folder: Path, documents: Sequence[StoredDocument]) -> No
         raise
 
 
-def fill(store: Store, part: Path, documents: Sequence[StoredDocument]) -> None:
+def fill(store: Catalog, part: Path, documents: Sequence[StoredDocument]) -> None:
     sizes = [shard_sizes(store.home, document.shard) for document in documents]
     sentences = sum(size.sentences for size in sizes)
     width, lanes = (sizes[0].width, sizes[0].lanes) if sizes else (0, 0)
@@ -150,10 +150,10 @@ def fill(store: Store, part: Path, documents: Sequence[StoredDocument]) -> None:
         first = 0
         for document in documents:
             shard = read_shard(store.home, document.shard)
-            vectors.write(first, shard.gists.numpy())
-            scales.write(first, shard.gist_scales.numpy())
-            words.write(first, shard.gist_words.numpy().view(np.uint64))
-            owners.write(first, shard.owners.numpy() + np.int64(memories[-1]))
+            vectors.write(first, shard.gists)
+            scales.write(first, shard.gist_scales)
+            words.write(first, shard.gist_words.view(np.uint64))
+            owners.write(first, shard.owners + np.int64(memories[-1]))
             memories.append(memories[-1] + shard.memories)
             first += len(shard.gists)
         starts.write(0, np.array(memories))
@@ -161,7 +161,7 @@ def fill(store: Store, part: Path, documents: Sequence[StoredDocument]) -> None:
             made.finish()
 
 
-def open_index(store: Store, snapshot: Snapshot) -> MemoryIndex:
+def open_index(store: Catalog, snapshot: Snapshot) -> MemoryIndex:
     """The index of a snapshot, built when it is not there; when it is the head's, others are dropped.
 
     Readers do this beside a writer and beside each other. Whoever finds that what it read was dropped or forgotten meanwhile looks
@@ -186,7 +186,7 @@ def open_index(store: Store, snapshot: Snapshot) -> MemoryIndex:
         if store.documents(store.current(snapshot)) == documents:
             head = store.head()
             if head is not None and head.digest == digest:
-                store.drop_indexes(digest, unfinished=False)
+                drop_indexes(store.home, digest, unfinished=False)
             return index
         remove_folder(folder)
     raise TitansError(f"Other processes change {store.home} all the time. Run the same command again.")

@@ -84,7 +84,7 @@ def migrate(db: Database) -> None:
     """Bring ``db`` to the newest format. Raises TooNewError when it is newer than this program."""
     while (done := applied(db)) != len(MIGRATIONS):
         if done > len(MIGRATIONS):
-            raise TooNewError("This store was written by a newer titans. Upgrade: pip install --upgrade titans")
+            raise TooNewError("This store was written by a newer titans. Upgrade: pip install --upgrade titans-cli")
         db.execute("begin immediate")
         try:
             if applied(db) == done:  # no other process has just made this step

@@ -21,10 +21,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-import torch
+import numpy as np
 from safetensors import SafetensorError
-from safetensors.torch import load, save
-from torch import Tensor
+from safetensors.numpy import load, save
 
 from titans_cli.errors import DamagedError, TooNewError
 from titans_cli.store.files import shard_path, write_atomically
@@ -42,26 +41,22 @@ __all__ = [
 FORMAT = 1
 LONGEST_HEADER = 4096
 DTYPES = {
-    "weights": torch.uint8,
-    "rows": torch.uint8,
-    "scales": torch.float16,
-    "pages": torch.int32,
-    "checksums": torch.uint8,
-    "sentences": torch.int16,
-    "owners": torch.int32,
-    "gists": torch.int8,
-    "gist_scales": torch.float16,
-    "gist_words": torch.int64,
+    "weights": "U8",
+    "rows": "U8",
+    "scales": "F16",
+    "pages": "I32",
+    "checksums": "U8",
+    "sentences": "I16",
+    "owners": "I32",
+    "gists": "I8",
+    "gist_scales": "F16",
+    "gist_words": "I64",
 }
-NAMES = {
-    torch.uint8: "U8",
-    torch.int8: "I8",
-    torch.int16: "I16",
-    torch.int32: "I32",
-    torch.int64: "I64",
-    torch.float16: "F16",
-}
-"""What safetensors calls the types."""
+"""The type of each array, as safetensors calls it."""
+NUMPY = {"U8": np.uint8, "I8": np.int8, "I16": np.int16, "I32": np.int32, "I64": np.int64, "F16": np.float16}
+RANKS = {name: 2 if name in ("weights", "checksums", "gists", "gist_words") else 1 for name in DTYPES}
+LONGEST_GIST = 1.02
+"""Gists are unit vectors; rounding makes them longer by a quarter of a percent."""
 
 
 @dataclass(frozen=True)
@@ -82,41 +77,41 @@ class ShardShape:
 class Shard:
     """See the module's docstring."""
 
-    weights: Tensor
-    rows: Tensor
-    scales: Tensor
-    pages: Tensor
-    checksums: Tensor
-    sentences: Tensor
-    owners: Tensor
-    gists: Tensor
-    gist_scales: Tensor
-    gist_words: Tensor
+    weights: np.ndarray
+    rows: np.ndarray
+    scales: np.ndarray
+    pages: np.ndarray
+    checksums: np.ndarray
+    sentences: np.ndarray
+    owners: np.ndarray
+    gists: np.ndarray
+    gist_scales: np.ndarray
+    gist_words: np.ndarray
 
     @property
     def memories(self) -> int:
         return len(self.rows)
 
     @property
-    def lengths(self) -> Tensor:
+    def lengths(self) -> np.ndarray:
         """Tokens of each memory, int64 [m]."""
-        return torch.zeros(self.memories, dtype=torch.int64).index_add_(0, self.owners.long(), self.sentences.long())
+        return np.bincount(self.owners, self.sentences, minlength=self.memories).astype(np.int64)
 
     @classmethod
     def join(cls, parts: "Sequence[Shard]") -> "Shard":
         """Consecutive parts of one document as one shard."""
         first, owners = 0, []
         for part in parts:
-            owners.append(part.owners + first)
+            owners.append(part.owners + np.int32(first))
             first += part.memories
-        joined = {f.name: torch.cat([getattr(part, f.name) for part in parts]) for f in fields(cls) if f.name != "owners"}
-        return cls(owners=torch.cat(owners), **joined)
+        joined = {f.name: np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(cls) if f.name != "owners"}
+        return cls(owners=np.concatenate(owners), **joined)
 
 
 def pack_shard(shard: Shard, fingerprint: str) -> tuple[str, bytes]:
     """The SHA-256 and the bytes of ``shard`` as a file."""
-    tensors = {f.name: getattr(shard, f.name).contiguous() for f in fields(shard)}
-    data = save(tensors, {"titans": f"{FORMAT} {fingerprint}"})  # one entry only: safetensors writes several in random order
+    arrays = {f.name: np.ascontiguousarray(getattr(shard, f.name)) for f in fields(shard)}
+    data = save(arrays, {"titans": f"{FORMAT} {fingerprint}"})  # one entry only: safetensors writes several in random order
     return hashlib.sha256(data).hexdigest(), data
 
 
@@ -140,33 +135,35 @@ def read_shard(home: Path, digest: str) -> Shard:
 
 
 def parse_shard(data: bytes, name: str) -> Shard:
-    """Check every tensor's name, type, shape and range. Raises DamagedError."""
+    """Check every array's name, type, shape and range. Raises DamagedError."""
     try:
-        tensors = load(data)
-    except (SafetensorError, ValueError) as error:
+        arrays = load(data)
+    except (SafetensorError, ValueError, KeyError) as error:  # KeyError: a type that numpy has not
         raise DamagedError(f"{name} is not a shard ({error}).") from error
-    if {key: t.dtype for key, t in tensors.items()} != DTYPES:
+    if {key: array.dtype for key, array in arrays.items()} != {key: np.dtype(NUMPY[dtype]) for key, dtype in DTYPES.items()}:
         raise DamagedError(f"{name} does not hold a shard's tensors.")
-    shard = Shard(**tensors)
-    m, s = len(shard.rows), len(shard.gists)
-    ranks = {"weights": 2, "checksums": 2, "gists": 2, "gist_words": 2}
-    sound = all(t.dim() == ranks.get(key, 1) for key, t in tensors.items())
-    sound = sound and len(shard.scales) == len(shard.pages) == len(shard.checksums) == m and shard.checksums.shape[1:] == (8,)
-    sound = sound and bool((shard.rows > 0).all()) and int(shard.rows.sum()) == len(shard.weights)
-    sound = sound and len(shard.sentences) == len(shard.owners) == len(shard.gist_scales) == len(shard.gist_words) == s
-    if sound and s:
-        owners = shard.owners
-        sound = bool(owners[0] == 0 and owners[-1] == m - 1 and ((owners.diff() == 0) | (owners.diff() == 1)).all())
-        sound = sound and bool((shard.sentences > 0).all() and (shard.pages >= 0).all())
-    if not sound or (m == 0) != (s == 0):
+    shard = Shard(**arrays)
+    if any(array.ndim != RANKS[key] for key, array in arrays.items()) or not fits_together(shard):
         raise DamagedError(f"The tensors of {name} do not fit together.")
-    if not (shard.scales.isfinite().all() and shard.gist_scales.isfinite().all()):
+    if not (np.isfinite(shard.scales).all() and np.isfinite(shard.gist_scales).all()):
         raise DamagedError(f"{name} holds numbers that are not finite.")
     return shard
 
 
-LONGEST_GIST = 1.02
-"""Gists are unit vectors; rounding makes them longer by a quarter of a percent."""
+def fits_together(shard: Shard) -> bool:
+    """Whether the lengths of the arrays fit, each memory has rows and each sentence tokens and an owner."""
+    m, s = len(shard.rows), len(shard.gists)
+    if not len(shard.scales) == len(shard.pages) == len(shard.checksums) == m or shard.checksums.shape[1:] != (8,):
+        return False
+    if not (shard.rows > 0).all() or int(shard.rows.sum(dtype=np.int64)) != len(shard.weights):
+        return False
+    if not len(shard.sentences) == len(shard.owners) == len(shard.gist_scales) == len(shard.gist_words) == s or (m == 0) != (s == 0):
+        return False
+    if s == 0:
+        return True
+    steps = np.diff(shard.owners.astype(np.int64))
+    in_order = shard.owners[0] == 0 and shard.owners[-1] == m - 1 and ((steps == 0) | (steps == 1)).all()
+    return bool(in_order and (shard.sentences > 0).all() and (shard.pages >= 0).all())
 
 
 def verify_shard(data: bytes, name: str, shape: ShardShape) -> Shard:
@@ -186,7 +183,7 @@ def verify_shard(data: bytes, name: str, shape: ShardShape) -> Shard:
         raise DamagedError(f"{name} holds memories of more or fewer rows than this model writes.")
     if shard.lengths.max() > shape.segment:  # none has less than one: each owns a sentence, and each sentence has tokens
         raise DamagedError(f"{name} holds memories of more tokens than this model writes.")
-    lengths = shard.gists.float().norm(dim=1) * shard.gist_scales.float()
+    lengths = np.linalg.norm(shard.gists.astype(np.float32), axis=1) * shard.gist_scales.astype(np.float32)
     if (shard.scales <= 0).any() or (shard.gist_scales <= 0).any() or (shard.gists == -128).any() or (lengths > LONGEST_GIST).any():
         raise DamagedError(f"{name} holds numbers that this model does not write.")
     return shard
@@ -214,10 +211,10 @@ def check_header(data: bytes, name: str, fingerprint: str) -> None:
             raise ValueError("its header does not say what wrote it")
         version, writer = metadata["titans"].split()
         if int(version) > FORMAT:
-            raise TooNewError(f"{name} was written by a newer titans. Upgrade: pip install --upgrade titans")
+            raise TooNewError(f"{name} was written by a newer titans. Upgrade: pip install --upgrade titans-cli")
         if (version, writer) != (str(FORMAT), fingerprint):
             raise ValueError("other model weights wrote it")
-        if header.keys() != DTYPES.keys() or not all(is_entry(entry, NAMES[DTYPES[key]]) for key, entry in header.items()):
+        if header.keys() != DTYPES.keys() or not all(is_entry(entry, DTYPES[key]) for key, entry in header.items()):
             raise ValueError("it does not hold a shard's tensors")
     except ValueError as error:
         raise DamagedError(f"{name} is not a shard ({error}).") from error

@@ -1,0 +1,1 @@
+"""The reader: answers out of recitations, and how sure they are."""

@@ -1,0 +1,34 @@
+"""How sure an answer is: a logistic function of what reading and recall say, fitted by ``bench/calibrate.py``. Needs no torch.
+
+The reader's own probability does not know how well the recitations fit the question, and so is too sure of answers to questions
+about things that were never read.
+"""
+
+import math
+from dataclasses import dataclass
+
+__all__ = ["CalibrationFeatures", "confidence_of"]
+
+
+@dataclass(frozen=True)
+class CalibrationFeatures:
+    """What tells right answers from wrong ones."""
+
+    logit: float  # of the reader's probability among all answers and nothing
+    score: float  # of the answer above nothing, in logits
+    lead: float  # log ratio of the reader's probability to the next answer's
+    fit: float  # of the best sentence in memory to the question, see ``search.score_sentences``
+    here: float  # of the answer's sentence, or how strongly others brought it to mind
+
+    def values(self) -> tuple[float, ...]:
+        return self.logit, self.score, self.lead, self.fit, self.here
+
+
+BIAS = -1.579
+WEIGHTS = (0.897, 0.116, -0.503, -0.177, 1.478)
+
+
+def confidence_of(features: CalibrationFeatures) -> float:
+    """Probability that the answer is right, word for word."""
+    total = BIAS + sum(weight * value for weight, value in zip(WEIGHTS, features.values(), strict=True))
+    return 1 / (1 + math.exp(-max(-50.0, min(50.0, total))))

@@ -1,0 +1,22 @@
+"""``titans doctor``."""
+
+from typing import Annotated
+
+import typer
+
+from titans_cli.commands.options import Home, command
+from titans_cli.fingerprint import fingerprint_of
+from titans_cli.output import print_diagnosis
+from titans_cli.services.maintenance import diagnose, mend
+from titans_cli.settings import home_folder
+
+
+@command("titans doctor", "titans doctor --fix")
+def doctor(
+    fix: Annotated[bool, typer.Option("--fix", help="Take out what is damaged, so that it can be memorized again.")] = False,
+    home: Home = None,
+) -> None:
+    """Say what is wrong with the store and which command mends it."""
+    folder = home_folder(home)
+    mended = mend(folder) if fix else []
+    print_diagnosis(diagnose(folder, fingerprint_of()), mended)

@@ -1,0 +1,29 @@
+"""``titans migrate``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from titans_cli.commands.options import Device, Home, command
+from titans_cli.errors import PARTLY_FAILED
+from titans_cli.output import IngestBar, print_migrated
+from titans_cli.settings import home_folder
+
+
+@command("titans migrate", "titans migrate --weights old/model/weights")
+def migrate(
+    weights: Annotated[
+        Path | None, typer.Option("--weights", help="Folder model/weights of the older titans that wrote the memories.", exists=True)
+    ] = None,
+    device: Device = None,
+    home: Home = None,
+) -> None:
+    """Bring a store of an older titans up to date; with other model weights: recite with the old, write with these."""
+    from titans_cli.services.migrate import migrate as run
+
+    with IngestBar() as bar:
+        done = run(home_folder(home), weights, device, bar)
+    print_migrated(done)
+    if done is not None and done.failed:
+        raise typer.Exit(PARTLY_FAILED)

@@ -1,0 +1,42 @@
+"""What only the chat shows: its commands, earlier turns, and a conversation as a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+from rich.text import Text
+
+from titans_cli.output.sanitize import words
+from titans_cli.output.terminal import err, say, show, where
+
+if TYPE_CHECKING:
+    from titans_cli.services.ask.results import Answer
+
+
+def print_turn(answer: Answer) -> None:
+    """A question and its answer, in short."""
+    show(Text(words(answer.question), style="bold"))
+    show(Text("Not in memory." if answer.answer is None else words(answer.answer), style="dim"), indent=2)
+
+
+def print_help(commands: Iterable[tuple[str, str]]) -> None:
+    """The chat's commands and what they do."""
+    say("Type a question and press Enter. It may speak of what was said before: When was it founded?")
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="cyan", no_wrap=True)
+    table.add_column()
+    for usage, help in commands:
+        table.add_row(Text(usage), Text(help))
+    err.print(table)
+    say("Tab completes, Alt-Enter begins a new line, Ctrl-C stops an answer, the arrow keys bring back earlier questions.")
+
+
+def transcript(answers: Iterable[Answer]) -> str:
+    """A conversation as Markdown."""
+    parts = []
+    for answer in answers:
+        parts.append(f"## {words(answer.question)}\n\n{'Not in memory.' if answer.answer is None else words(answer.answer)}\n")
+        parts += [f"> {words(piece.text)}\n>\n> {where(piece.document, piece.page)}\n" for piece in answer.evidence]
+    return "\n".join(parts)

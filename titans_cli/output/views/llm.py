@@ -1,0 +1,100 @@
+"""Answers that a language model writes: as they come in, and the sources that they cite."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from titans_cli.output import json_output
+from titans_cli.output.sanitize import PlainStream, words
+from titans_cli.output.terminal import mode, out, print_error, print_json, print_note, show, working
+from titans_cli.output.views.ask import print_answer, print_why, source_line, sureness
+
+if TYPE_CHECKING:
+    from titans_cli.services.llm.write import Written, WrittenAnswer
+
+__all__ = ["AnswerStream", "print_written"]
+
+
+class AnswerStream:
+    """Shows an answer while it is written; nothing with --json. At the end, also by Ctrl-C, the line is ended."""
+
+    def __init__(self) -> None:
+        self.plain = PlainStream()
+        self.waiting: AbstractContextManager[object] | None = None
+        self.shown = False
+
+    def __enter__(self) -> AnswerStream:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop_waiting()
+        if self.shown:
+            out.print()
+
+    def wait(self) -> None:
+        """Show that an answer is being written, until it begins."""
+        self.waiting = working("Writing")
+        self.waiting.__enter__()
+
+    def stop_waiting(self) -> None:
+        if self.waiting is not None:
+            self.waiting.__exit__(None, None, None)
+            self.waiting = None
+
+    def begin(self, model: str, url: str, local: bool) -> None:
+        """Say which model writes. Part of the answer: on stdout, unlike notes."""
+        self.stop_waiting()
+        if mode.json or mode.quiet:
+            return
+        out.print(Text(f"Written by a language model ({words(model)}, {words(url)}), which may err:", style="dim"), soft_wrap=True)
+        if not local:
+            print_note("The question and the quotes leave this machine.")
+
+    def clean(self, text: str) -> str:
+        """The part of the text so far that can be shown."""
+        return self.plain.feed(text)
+
+    def rest(self) -> str:
+        """The rest of the text."""
+        return self.plain.finish()
+
+    def show(self, text: str) -> None:
+        if text and not mode.json:
+            out.out(text, end="", highlight=False)
+            self.shown = True
+
+
+def print_written(result: WrittenAnswer, why: bool = False) -> None:
+    """What follows a written answer. If none was written: the reason as an error, and the answer from memory."""
+    if result.error is not None:
+        print_error(str(result.error), result.error.exit_code)
+    if mode.json:
+        print_json(json_output.of_written(result, why))
+    elif result.written is None:
+        print_answer(result.answer, why)
+    else:
+        print_sources(result, result.written)
+        if why:
+            print_why(result.answer)
+
+
+def print_sources(result: WrittenAnswer, written: Written) -> None:
+    """The answer from memory, and the quotes that are cited or hold its evidence, by number."""
+    if mode.quiet:
+        return
+    cited = set(written.citations)
+    out.print()
+    show(Text.assemble(("From memory: ", "dim"), (words(result.answer.answer or ""), "bold green")))
+    show(Text(sureness(result.answer.confidence), style="dim"))
+    for quote in result.quotes:
+        if quote in cited or quote.evidence:
+            out.print()
+            show(Text(f"[{quote.number}] ") + source_line(quote))
+            show(Text(f"“{words(quote.text)}”", style="italic"), indent=2)
+    if not cited:
+        print_note("\nIt cites nothing: hold it against what is quoted here.")
+    if "[?]" in written.text:
+        print_note("[?] stands where it cites what it was not given.")

@@ -1,0 +1,16 @@
+"""What was remembered."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from titans_cli.output import json_output
+from titans_cli.output.terminal import contract, print_note
+
+if TYPE_CHECKING:
+    from titans_cli.services.ingest.remember import Remembered
+
+
+@contract(json_output.of_remembered)
+def print_remembered(result: Remembered) -> None:
+    print_note(f"Memorized as {result.document.name}; titans forget {result.document.name!r} takes it out again.")

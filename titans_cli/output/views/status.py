@@ -1,0 +1,111 @@
+"""What is memorized, what it takes, and what failed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+from rich.text import Text
+
+from titans_cli.output import json_output
+from titans_cli.output.sanitize import words
+from titans_cli.output.terminal import (
+    NARROW,
+    bar,
+    contract,
+    counted,
+    link,
+    megabytes,
+    out,
+    print_note,
+    roomy,
+    show,
+    show_table,
+    some,
+    where,
+)
+
+if TYPE_CHECKING:
+    from titans_cli.services.status import Status
+    from titans_cli.store import Failure
+
+BAR = 20
+"""Characters of a bar."""
+LISTED = 10
+"""Files of each kind of failure that status names."""
+RETRY = "Look at them, then: titans ingest --retry-failed"
+REMEDIES = {
+    "encrypted": "Memorize them again on a terminal and give the password, or set TITANS_PDF_PASSWORD: titans ingest --retry-failed",
+    "no text": "Recognise their text (OCR), then: titans ingest --retry-failed",
+    "corrupt": "Get them anew or repair them, then: titans ingest --retry-failed",
+    "limit": "Split them, and memorize the parts.",
+    "timeout": "Split them, or try once more while the machine is idle: titans ingest --retry-failed",
+    "empty": "There is nothing in them to be memorized.",
+    "not text": "Turn them into text, PDF or HTML, and memorize that.",
+    "missing": "Look where they are.",
+}
+"""What helps against each kind of failure."""
+
+
+@contract(json_output.of_status)
+def print_status(status: Status) -> None:
+    """How much is memorized and what it takes, what failed and what to do about it, and the documents."""
+    head = f"{words(str(status.home))} · snapshot {words(status.snapshot.name)} · {status.snapshot.digest[:12]}"
+    show(Text(head, style="dim"))
+    tokens, memories = max(1, status.tokens), max(1, status.memories)
+    held = f"{counted(status.tokens, 'token')} in {counted(status.memories, 'memory')}"
+    show(Text(f"{counted(len(status.documents), 'document')}, {held}, {status.tokens / memories:.0f} tokens a memory", style="bold"))
+    weights, gists = status.weight_bytes, status.bytes - status.weight_bytes
+    parts = f"{megabytes(weights)} memory weights ({weights / tokens:.1f} bytes a token), {megabytes(gists)} gists ({gists / tokens:.1f})"
+    show(Text.assemble((bar(weights / max(1, status.bytes), BAR), "cyan"), f" {megabytes(status.bytes)}: {parts}"))
+    if status.budget:
+        share = status.bytes / status.budget
+        room = f" {share:.0%} of the {megabytes(status.budget)} that it may take"
+        show(Text.assemble((bar(share, BAR), "yellow" if share > 0.9 else "cyan"), room))
+    print_failures(status)
+    print_documents(status)
+
+
+def print_failures(status: Status) -> None:
+    """Files that are not memorized, by reason, each with a remedy."""
+    kinds: dict[str, list[Failure]] = {}
+    for failure in status.failures:
+        kinds.setdefault(failure.kind, []).append(failure)
+    for kind, failures in kinds.items():
+        out.print()
+        show(Text(f"{len(failures)} not memorized ({kind}). {REMEDIES.get(kind, RETRY)}", style="red"))
+        for failure in failures[:LISTED]:
+            show(Text(f"{words(failure.path)}: {words(failure.reason)}", style="dim"), indent=2)
+        if len(failures) > LISTED:
+            show(Text(f"… and {len(failures) - LISTED} more: titans status --json", style="dim"), indent=2)
+    if status.forgotten:
+        out.print()
+        names = some([words(failure.path) for failure in status.forgotten])
+        show(
+            Text(
+                f"{len(status.forgotten)} forgotten to keep within the budget ({names}). Allow more: titans ingest --budget", style="yellow"
+            )
+        )
+
+
+def print_documents(status: Status, part: str = "") -> None:
+    """A line for each document whose name holds ``part``. Equal names get part of the SHA-256."""
+    shown = [document for document in status.documents if part.lower() in document.name.lower()]
+    times = Counter(document.name for document in status.documents)
+    table = Table(box=None, header_style="dim", pad_edge=False)
+    table.add_column("document", overflow="fold")
+    headings = ("pages", "tokens", "memories") if roomy(NARROW) else ("tokens",)
+    for heading in headings:
+        table.add_column(heading, justify="right", no_wrap=True)
+    for document in shown:
+        name = Text(where(document.name), style="" if document.imported else link(document.path))
+        name.append(f"@{document.source_sha256[:8]}" if times[document.name] > 1 else "", style="dim")
+        name.append(" · imported" if document.imported else "", style="magenta")
+        facts_of = {"pages": str(document.pages or ""), "tokens": f"{document.tokens:,}", "memories": f"{document.memories:,}"}
+        table.add_row(name, *(facts_of[heading] for heading in headings))
+    if shown:
+        out.print()
+        show_table(table)
+    elif part:
+        print_note(f"No document is called like {part!r}.")

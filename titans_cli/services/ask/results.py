@@ -1,0 +1,90 @@
+"""What asking returns: an answer, its evidence, and the sentences that were retrieved for it. Loads no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from titans_cli.store import StoredDocument
+
+if TYPE_CHECKING:
+    from model import CalibrationFeatures
+    from titans_cli.services.ask.retrieve import Retrieval
+
+__all__ = ["MIN_CONFIDENCE", "STRICT", "Answer", "Context", "Evidence", "RetrievedSentence", "merge_evidence"]
+
+MIN_CONFIDENCE = 0.2
+"""Confidence that an answer needs; about one right answer in twenty has less."""
+STRICT = 0.5
+"""The same when answers must be right more often than not."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """The sentences before and after evidence in its document."""
+
+    before: str
+    after: str
+    verbatim: bool
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Recited text that an answer rests on."""
+
+    text: str
+    document: str
+    page: int | None
+    verbatim: bool  # the recitation's checksum is that of the text which was memorized
+    score: float
+    source: StoredDocument | None = None
+    spans: tuple[tuple[int, int], ...] = ()  # characters of ``text`` that the answer is; none for yes and no
+    sentences: tuple[int, int] = (0, -1)  # numbers of the first and the last among all in memory
+    context: Context | None = None
+
+    @property
+    def imported(self) -> bool:
+        """Whether it came with an imported export, not from a file that was memorized here."""
+        return self.source is not None and bool(self.source.imported)
+
+
+@dataclass(frozen=True)
+class RetrievedSentence:
+    """A sentence that was retrieved for a question."""
+
+    text: str
+    document: str
+    page: int | None
+    verbatim: bool
+    strength: float  # cosine of the meaning and share of the question's words; or cosine with a sentence that fits it
+    associated: bool  # retrieved for a sentence that fits the question, not for the question itself
+    used: bool  # the answer was read from it
+
+
+@dataclass(frozen=True)
+class Answer:
+    """``answer`` is None when the question is refused: it is not in memory. ``confidence`` is then that of refusing."""
+
+    question: str  # as it was understood
+    answer: str | None
+    confidence: float
+    evidence: tuple[Evidence, ...]
+    elapsed_ms: int
+    features: CalibrationFeatures | None = None  # what the confidence was computed from
+    retrieved: tuple[RetrievedSentence, ...] = ()  # best first
+    retrieval: Retrieval | None = field(default=None, repr=False, compare=False)  # for the quotes that a language model gets
+
+    @property
+    def refused(self) -> bool:
+        return self.answer is None
+
+
+def merge_evidence(found: Iterable[Evidence]) -> tuple[Evidence, ...]:
+    """Each piece of evidence once, with all answers in it marked."""
+    kept: dict[Evidence, Evidence] = {}
+    for evidence in found:
+        key = replace(evidence, spans=(), score=0.0)
+        known = kept.get(key, key)
+        kept[key] = replace(evidence, spans=tuple(sorted({*known.spans, *evidence.spans})), score=max(known.score, evidence.score))
+    return tuple(kept.values())

@@ -1,0 +1,1 @@
+"""Memorizing files and notes."""

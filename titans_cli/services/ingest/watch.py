@@ -1,0 +1,40 @@
+"""Keep a memory current with folders."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from threading import Event
+
+from watchfiles import DefaultFilter
+from watchfiles import watch as changes
+
+from titans_cli.errors import LockedError, UsageError
+from titans_cli.models import Models
+from titans_cli.services.ingest.request import Request, Unheard
+from titans_cli.services.ingest.result import IngestResult
+from titans_cli.services.ingest.run import ingest
+
+__all__ = ["watch"]
+
+QUIET = 1_000
+"""Milliseconds without a change after which files are taken for written."""
+
+
+def watch(
+    home: Path, models: Models, folders: Sequence[Path], include: Sequence[str] = (), exclude: Sequence[str] = (), stop: Event | None = None
+) -> Iterator[IngestResult]:
+    """Memorize ``folders``, and again whenever files in them change or go, until Ctrl-C or ``stop``; yields what each run did.
+
+    An ingest that finds the store locked or nothing at all is tried again with the next change.
+    """
+
+    def run() -> Iterator[IngestResult]:
+        try:
+            yield ingest(home, models, folders, Unheard(), Request(include=include, exclude=exclude, prune_missing=True))
+        except (LockedError, UsageError):
+            return
+
+    yield from run()
+    inside = home.absolute()
+    for changed in changes(*folders, watch_filter=DefaultFilter(), debounce=60_000, step=QUIET, stop_event=stop, raise_interrupt=False):
+        if not all(Path(path).is_relative_to(inside) for _, path in changed):
+            yield from run()

@@ -1,0 +1,1 @@
+"""How much of a document is new to the memory."""

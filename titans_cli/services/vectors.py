@@ -1,0 +1,11 @@
+"""The sentence vectors of an index, as the model takes them."""
+
+from model import SentenceVectors
+from titans_cli.store import MemoryIndex
+
+__all__ = ["vectors_of"]
+
+
+def vectors_of(index: MemoryIndex) -> SentenceVectors:
+    """Vectors and word filters of all sentences, memory-mapped."""
+    return SentenceVectors(index.vectors, index.scales, index.words)
