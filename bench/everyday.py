@@ -43,7 +43,7 @@ ALIKE = 0.5
 OVERLAP = 0.3
 """F1 from which an answer is partly right."""
 COVERED = 0.7
-"""Share of the words of the right place that a passage needs to show it."""
+"""Share of the words of the right place that a passage needs to show it, among as many words as the place has and half as many more."""
 ARTICLES = frozenset({"a", "an", "the"})
 EDGES = "\"'`*.,;:!?()[]{}<>⟨⟩“”‘’"
 """Signs that are dropped around a word; dashes and slashes belong to it."""
@@ -134,13 +134,18 @@ def is_partly_right(answer: str, question: Question) -> bool:
     return False
 
 
+def holds(passage: Sequence[str], place: Sequence[str]) -> bool:
+    """Whether most words of ``place`` stand close together in ``passage``."""
+    wanted, size = set(place), len(place) + len(place) // 2
+    starts = range(max(1, len(passage) - size + 1))
+    return any(len(wanted.intersection(passage[i : i + size])) >= COVERED * len(wanted) for i in starts)
+
+
 def shows(passages: Iterable[str], question: Question) -> bool:
     """Whether passages hold the right place: each piece of the quote stands in one, and so does an accepted form that is in the quote."""
     read = [parts(passage) for passage in passages]
-    for piece in question.quote.split("…"):
-        wanted = set(parts(piece))
-        if not any(len(wanted & set(passage)) >= COVERED * len(wanted) for passage in read):
-            return False
+    if not all(any(holds(passage, parts(piece)) for passage in read) for piece in question.quote.split("…")):
+        return False
     place = parts(question.quote)
     forms = [form for form in map(parts, question.answers) if within(form, place)]
     return not forms or any(within(form, passage) for form in forms for passage in read)

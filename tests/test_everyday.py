@@ -57,6 +57,7 @@ def test_a_passage_shows_the_right_place_with_the_accepted_form():
     asked = question("number", "150 g", quote="150 g rye flour … 120 g walnuts")
     assert shows(["- 350 g wheat flour - 150 g rye flour", "120 g walnuts"], asked)
     assert not shows(["- 150 g rye flour"], asked)
+    assert not shows([f"150 g {'and so on ' * 20} rye flour; 120 g walnuts"], asked)
     assert not shows(["300 g rye flour and 150 ml; 120 g walnuts"], question("number", "150 g", quote="150 g rye flour"))
 
 
@@ -96,7 +97,9 @@ def test_an_accepted_form_is_right_and_the_quote_shows_it(asked):
     assert shows([asked.quote], asked)
     folder, _, name = (asked.document or "").partition("/")
     if folder == "notes":
-        text = re.sub(r"<[^>]+>", " ", (HERE / "documents" / name).read_text("utf-8"))
+        text = (HERE / "documents" / name).read_text("utf-8")
+        if name.endswith(".html"):
+            text = re.sub(r"<[^>]+>", " ", text)
         letters = re.sub(r"[\W_]", "", text.lower())
         assert all(re.sub(r"[\W_]", "", piece.lower()) in letters for piece in asked.quote.split("…"))
     else:
