@@ -42,7 +42,7 @@ ALIKE = 0.5
 """F1 from which a clause is the accepted one in other words."""
 OVERLAP = 0.3
 """F1 from which an answer is partly right."""
-COVERED = 0.7
+COVERED = 0.8
 """Share of the words of the right place that a passage needs to show it, among as many words as the place has and half as many more."""
 ARTICLES = frozenset({"a", "an", "the"})
 EDGES = "\"'`*.,;:!?()[]{}<>⟨⟩“”‘’"
