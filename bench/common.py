@@ -43,10 +43,10 @@ def parse_length(text: str) -> int:
     return int(float(text[:-1]) * factor) if factor else int(text)
 
 
-def memorize(path: Path, home: Path) -> dict:
-    """``titans ingest`` in a process of its own; what it said, its seconds, and the peak memory of the largest so far."""
+def memorize(path: Path, home: Path, *options: str) -> dict:
+    """``titans ingest`` with ``options`` in a process of its own; what it said, its seconds, and the peak memory of the largest so far."""
     begun = time.monotonic()
-    command = [sys.executable, "-m", "titans_cli", "ingest", str(path), "--home", str(home)]
+    command = [sys.executable, "-m", "titans_cli", "ingest", str(path), "--home", str(home), *options]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     return {
         "ingest": done.stdout.strip(),
