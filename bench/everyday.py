@@ -29,7 +29,8 @@ from pathlib import Path
 from common import memorize, report
 
 from titans_cli.models import Models
-from titans_cli.usecases.ask import Answer, Assistant
+from titans_cli.services.ask.answer import Assistant
+from titans_cli.services.ask.results import Answer
 
 HERE = Path(__file__).parent / "everyday"
 OUTCOMES = ("right", "partly", "shown", "refused", "wrong")
@@ -170,7 +171,7 @@ def passages_of(answer: Answer) -> list[str]:
 
 def ask(assistant: Assistant, question: Question) -> Asked:
     said = assistant.ask(question.question)
-    runs = [run.text for run in assistant.recall(question.question)]
+    runs = [run.text for run in assistant.retriever.retrieve(question.question).runs]
     recalled = (False, False) if question.absent else (shows(runs[:1], question), shows(runs[:5], question))
     outcome = outcome_of(said.answer, passages_of(said), question)
     return Asked(question, said.answer, said.confidence, outcome, recalled)

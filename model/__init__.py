@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from model.memorizer.tokenizer import load_tokenizer
     from model.reader.calibration import CalibrationFeatures, confidence_of
     from model.reader.network import NO, YES
-    from model.reader.reader import Reader
+    from model.reader.reader import Reader, load_reader
     from model.reader.reading import read_answers
     from model.reader.spans import Reading
     from model.reader.windows import Passage
@@ -48,7 +48,7 @@ EXPORTS = {
     "model.memorizer.tokenizer": ("load_tokenizer",),
     "model.reader.calibration": ("CalibrationFeatures", "confidence_of"),
     "model.reader.network": ("NO", "YES"),
-    "model.reader.reader": ("Reader",),
+    "model.reader.reader": ("Reader", "load_reader"),
     "model.reader.reading": ("read_answers",),
     "model.reader.spans": ("Reading",),
     "model.reader.windows": ("Passage",),

@@ -16,6 +16,7 @@ from model.weights_file import load_config
 __all__ = ["initial", "load_network", "load_weights", "save_weights"]
 
 Network = TypeVar("Network", bound=nn.Module)
+State = dict[str, Tensor]
 
 
 def initial(shape: tuple[int, ...], fill: Callable[[], Tensor]) -> nn.Parameter:
@@ -33,23 +34,32 @@ def save_weights(path: Path, state: dict[str, Tensor], config: dict) -> None:
 
 
 def load_weights(path: Path) -> tuple[dict[str, Tensor], dict]:
-    """Float32 and int64 tensors by name, and the configuration. Raises WeightsError when the file is missing or damaged."""
+    """Float32 and int64 tensors by name (bytes stay bytes), and the configuration.
+
+    Raises WeightsError when the file is missing or damaged.
+    """
     config = load_config(path)
     try:
         with safe_open(path, framework="pt") as file:
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
     except (OSError, SafetensorError, ValueError) as error:
         raise WeightsError(f"Cannot read the model weights {path}: {error}. Install titans again.") from error
-    return {name: t.float() if t.is_floating_point() else t.long() for name, t in state.items()}, config
+    return {name: t.float() if t.is_floating_point() else t.long() if t.dtype == torch.int16 else t for name, t in state.items()}, config
 
 
-def load_network(path: Path, make: Callable[[dict], Network], device: torch.device) -> Network:
-    """The network that ``make`` builds from the configuration in ``path``, with its weights, ready to run on ``device``."""
+def load_network(
+    path: Path, make: Callable[[dict], Network], device: torch.device, unpack: Callable[[State], State] = lambda state: state
+) -> Network:
+    """The network that ``make`` builds from the configuration in ``path``, with its weights, ready to run on ``device``.
+
+    ``unpack`` makes the network's tensors of those in the file. Raises WeightsError.
+    """
     state, config = load_weights(path)
     try:
+        state = unpack(state)
         with torch.device("meta"):
             network = make(config)
         network.load_state_dict(state, assign=True)
-    except (RuntimeError, TypeError) as error:
+    except (KeyError, RuntimeError, TypeError) as error:
         raise WeightsError(f"The model weights {path} do not fit this program: {error}. Install titans again.") from error
     return network.to(device).eval().requires_grad_(False)

@@ -49,7 +49,7 @@ class Models:
 
     @cached_property
     def reader(self) -> model.Reader:
-        return model.Reader(self.encoder)
+        return model.load_reader(self.device, self.encoder)
 
     @cached_property
     def tokenizer(self) -> tiktoken.Encoding:

@@ -14,13 +14,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-__all__ = ["NO", "NOTHING", "PAD", "SEPARATOR", "START", "YES", "ReaderConfig", "ReaderNetwork"]
+from model.bert import PAD
+
+__all__ = ["NO", "NOTHING", "YES", "ReaderConfig", "ReaderNetwork"]
 
 NOTHING, YES, NO = 0, 1, 2
 """Persistent tokens that stand for the answers that are no span."""
-
-PAD, START, SEPARATOR = 0, 101, 102
-"""[PAD], [CLS] and [SEP] of the WordPiece vocabulary."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +89,10 @@ class ReaderNetwork(nn.Module):
         self.first = nn.Linear(d, config.pairing)
         self.last = nn.Linear(d, config.pairing)
         self.special = nn.Linear(d, 1)
+
+    @property
+    def device(self) -> torch.device:
+        return self.persistent.device
 
     def states(self, ids: Tensor) -> Tensor:
         """Token states [b, p + t, d]."""

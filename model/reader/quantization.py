@@ -27,7 +27,7 @@ def quantize(tensor: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def pack_state(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors to store: for each matrix its low four and high two bits, uint8, and scales; the rest in float16."""
+    """The tensors to store: for each matrix its low four bits, two halves side by side, its high two bits, four quarters, both uint8, and scales; the rest in float16."""
     packed: dict[str, Tensor] = {}
     for name, tensor in state.items():
         if tensor.dim() < 2 or tensor.numel() < 10_000:
@@ -35,9 +35,9 @@ def pack_state(state: dict[str, Tensor]) -> dict[str, Tensor]:
             continue
         integers, scales = quantize(tensor)
         raised = (integers.to(torch.int16) + 32).to(torch.uint8).reshape(-1)
-        low, high = (raised & 15).reshape(-1, 2), (raised >> 4).reshape(-1, 4)
-        packed[f"{name}.low"] = low[:, 0] | low[:, 1] << 4
-        packed[f"{name}.high"] = high[:, 0] | high[:, 1] << 2 | high[:, 2] << 4 | high[:, 3] << 6
+        low, high = (raised & 15).reshape(2, -1), (raised >> 4).reshape(4, -1)
+        packed[f"{name}.low"] = low[0] | low[1] << 4
+        packed[f"{name}.high"] = high[0] | high[1] << 2 | high[2] << 4 | high[3] << 6
         packed[f"{name}.scale"] = scales.reshape(*tensor.shape[:-1], -1)
     return packed
 
@@ -49,10 +49,11 @@ def unpack_state(packed: dict[str, Tensor]) -> dict[str, Tensor]:
         stem, _, part = name.rpartition(".")
         if part == "scale":
             low, high = packed[f"{stem}.low"], packed[f"{stem}.high"]
-            raised = torch.stack([low & 15, low >> 4], 1).reshape(-1)
-            raised |= torch.stack([high & 3, high >> 2 & 3, high >> 4 & 3, high >> 6], 1).reshape(-1) << 4
-            integers = raised.reshape(*tensor.shape, GROUP).float() - 32
-            state[stem] = (integers * tensor[..., None].float()).flatten(-2)
+            raised = torch.cat([low & 15, low >> 4]).reshape(4, -1)
+            for quarter, bits in enumerate((0, 2, 4, 6)):
+                raised[quarter] |= (high >> bits & 3) << 4
+            weights = raised.reshape(*tensor.shape, GROUP).float().sub_(32).mul_(tensor[..., None].float())
+            state[stem] = weights.flatten(-2)
         elif part not in ("low", "high"):
             state[name] = tensor.float()
     return state

@@ -12,8 +12,8 @@ from model.reader.windows import SENTENCES_WINDOW, WINDOW, Passage, arrange, bes
 __all__ = ["read_answers"]
 
 LONGEST_QUESTION = 64
-BATCH = 8
-"""Windows read at once."""
+READ = 3
+"""Windows that the reader reads: those in which the encoder sees the likeliest answers."""
 
 
 @torch.inference_mode()
@@ -33,17 +33,16 @@ def read_answers(reader: Reader, question: str, passages: Sequence[Passage], sen
     texts = [passage.text for passage in (*passages, *sentences)]
     partition = [torch.zeros(1)]
     same: dict[str, list[Reading]] = {}
-    for first in range(0, len(windows), BATCH):
-        batch = windows[first : first + BATCH]
-        scored = reader.score(asked, [[piece.ids for piece in window] for window in batch])
-        for window, scores in zip(batch, scored, strict=True):
-            readings, everything = best_of_window(window, scores)
-            partition.append(everything)
-            for reading in readings:
-                if reading.kind is None:
-                    reading = whole_words(texts[reading.passage], reading)
-                said = texts[reading.passage][reading.start : reading.end] if reading.kind is None else f" {reading.kind}"
-                same.setdefault(normal(said), []).append(reading)
+    ids = [[piece.ids for piece in window] for window in windows]
+    chosen = reader.choose(asked, ids, READ)
+    for number, scores in zip(chosen, reader.score(asked, [ids[i] for i in chosen]), strict=True):
+        readings, everything = best_of_window(windows[number], scores)
+        partition.append(everything)
+        for reading in readings:
+            if reading.kind is None:
+                reading = whole_words(texts[reading.passage], reading)
+            said = texts[reading.passage][reading.start : reading.end] if reading.kind is None else f" {reading.kind}"
+            same.setdefault(normal(said), []).append(reading)
     total = torch.cat(partition).logsumexp(0)
     answers = []
     for group in same.values():

@@ -15,8 +15,8 @@ from model.reader.windows import Piece
 
 __all__ = ["LONGEST_ANSWER", "Reading", "best_of_window", "normal", "whole_words"]
 
-LONGEST_ANSWER = 40
-"""Tokens; an identifier of 36 characters has up to as many."""
+LONGEST_ANSWER = 96
+"""Tokens: a clause, a step or the items of a list."""
 SPANS = 20
 """Best spans of each window that are compared with those of others."""
 FIRST_UNSPACED = "\u2e80"

@@ -7,7 +7,7 @@ from model.reader.reader import Reader
 
 __all__ = ["LONGEST_SENTENCE", "SENTENCES_WINDOW", "WINDOW", "Passage", "Piece", "arrange", "best_fit", "gather", "pack", "pieces"]
 
-WINDOW = 320
+WINDOW = 384
 """Most tokens of a window; training used the same."""
 SENTENCES_WINDOW = 416
 """Most tokens of a window of single sentences; training used the same."""

@@ -8,7 +8,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from model.reader.network import NOTHING, start_and_end
+from model.reader.network import NOTHING
+from model.reader.reranker import start_and_end
 from model.recall.encoder import Encoder
 from model.runtime import reduced_precision
 from model.training.invented import babi_stories

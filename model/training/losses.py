@@ -8,7 +8,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from model.bert import PAD, stack, wordpieces
-from model.reader.network import NO, NOTHING, YES, start_and_end
+from model.reader.network import NO, NOTHING, YES
+from model.reader.reranker import start_and_end
 from model.reader.spans import LONGEST_ANSWER
 from model.recall.encoder import Encoder
 from model.training.invented import Story

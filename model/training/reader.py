@@ -22,7 +22,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from model.reader.network import NO, NOTHING, PAD, SEPARATOR, START, YES, ReaderConfig, ReaderNetwork
+from model.bert import PAD, SEPARATOR, START
+from model.reader.network import NO, NOTHING, YES, ReaderConfig, ReaderNetwork
 from model.training.reader_data import KINDS, LONGEST_ANSWER, NOISY
 from model.training.scoring import best, exact_match, f1
 

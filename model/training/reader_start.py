@@ -6,7 +6,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from model.reader.network import PAD, SEPARATOR, START, ReaderConfig, ReaderNetwork
+from model.bert import PAD, SEPARATOR, START
+from model.reader.network import ReaderConfig, ReaderNetwork
 
 __all__ = ["start_reader"]
 

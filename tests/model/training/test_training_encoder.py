@@ -8,7 +8,8 @@ import torch
 from safetensors.torch import load_file
 
 from model import Encoder, EncoderConfig
-from model.reader.network import NOTHING, YES, start_and_end
+from model.reader.network import NOTHING, YES
+from model.reader.reranker import start_and_end
 from model.reader.spans import LONGEST_ANSWER
 from model.reader.windows import SENTENCES_WINDOW, WINDOW
 from model.training.checkpoint import export
