@@ -3,7 +3,7 @@
 # n token of a piece
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -21,6 +21,18 @@ SPANS = 20
 """Best spans of each window that are compared with those of others."""
 FIRST_UNSPACED = "\u2e80"
 """From here on are the scripts of East Asia."""
+TOKEN = re.compile(r"\S+")
+WHOLE = re.compile(
+    r"-{1,2}[A-Za-z][\w-]*(?:[=.:/][^\s,;]*)?"  # an option
+    r"|(?:~|\.{0,2})/[^\s,;]+|[A-Za-z]:\\\S+|\w+://\S+|\.[A-Za-z]\w+"  # a path, an address, a file with a dot in front
+    r"|[\w.+-]+@[\w-]+(?:\.[\w-]+)+|[\w-]+(?:\.[\w-]+)+(?::\d+)?(?:/\S*)?"  # mail, host, file name, number with dots
+    r"|[$€£#@]?[+-]?\d[\d.,:/]*\d?[%°]?\w*"  # a number or amount, a date, a time
+    r"|[$@#]\w+"  # a variable, a handle
+)
+"""Tokens that are answers as a whole or not at all."""
+SHORTENED = re.compile(r"\b(?:[A-Za-z]|Inc|Ltd|Co|Corp|Jr|Sr|Mr|Mrs|Dr|etc|vs|approx|no|p|pp)\.$")
+"""Words that end with a full stop of their own."""
+PAIRS = {"(": ")", "[": "]", "{": "}", "«": "»", "“": "”", "‘": "’", '"': '"', "`": "`"}
 
 
 @dataclass(frozen=True)
@@ -56,18 +68,40 @@ def best_of_window(window: Sequence[Piece], scores: Scores) -> tuple[list[Readin
 
 
 def whole_words(text: str, reading: Reading) -> Reading:
-    """The reading, no word of ``text`` cut: numbers and identifiers are of several tokens."""
+    """The reading with its words whole: no word, number, option, path or address of ``text`` is cut, and no stray sign is kept."""
     start, end = reading.start, reading.end
-    while within_word(text, start):
-        start -= 1
-    while within_word(text, end):
+    for token in TOKEN.finditer(text):  # in white space; scripts without spaces are left alone
+        if token.end() <= start or token.start() >= end or any(c >= FIRST_UNSPACED for c in token[0]):
+            continue
+        first, last = max(start, token.start()) - token.start(), min(end, token.end()) - token.start()
+        for part in parts_of(token[0]):
+            if part.start() < last and part.end() > first:
+                start, end = min(start, token.start() + part.start()), max(end, token.start() + part.end())
+    while start < end and (text[start].isspace() or text[start] in ",;:" or is_unpaired(text, start, end, start)):
+        start += 1
+    while start < end and (text[end - 1].isspace() or text[end - 1] in ",;:" or is_unpaired(text, start, end, end - 1)):
+        end -= 1
+    if text[start:end].count("(") > text[start:end].count(")") and text[end : end + 1] == ")":
         end += 1
-    return replace(reading, start=start, end=end)
+    if text[end - 1 : end] == "." and text[start:end].rpartition(" ")[2].count(".") == 1 and not SHORTENED.search(text[start:end]):
+        end -= 1
+    return replace(reading, start=start, end=end) if start < end else reading
 
 
-def within_word(text: str, at: int) -> bool:
-    """Whether a word goes on from character ``at`` - 1 to ``at``; of scripts that part words by spaces."""
-    return 0 < at < len(text) and all(c.isalnum() and c < FIRST_UNSPACED for c in text[at - 1 : at + 1])
+def parts_of(token: str) -> Iterable[re.Match[str]]:
+    """The pieces of a token that must not be cut: the whole of an option, path, address, number or amount, else its words."""
+    whole = WHOLE.fullmatch(token.rstrip(".,;:!?)]}>»”’\"'").lstrip("([{<«“‘\"'`"))
+    if whole:
+        return re.finditer(re.escape(whole[0]), token)
+    return re.finditer(r"[^\W_]+(?:['’_-][^\W_]+)*", token)
+
+
+def is_unpaired(text: str, start: int, end: int, at: int) -> bool:
+    """Whether a quotation mark or bracket at ``at`` has no partner between ``start`` and ``end``."""
+    sign = text[at]
+    if sign in PAIRS:
+        return PAIRS[sign] not in text[start:end] if PAIRS[sign] != sign else text.count(sign, start, end) % 2 == 1
+    return sign in PAIRS.values() and next(a for a, z in PAIRS.items() if z == sign) not in text[start:end]
 
 
 def normal(text: str) -> str:

@@ -126,7 +126,35 @@ def test_an_answer_never_cuts_a_word():
         return text[reading.start : reading.end]
 
     assert widened("933160-62cec") == "dd933160-62cec7b3"
-    assert widened("dd933160") == "dd933160"
+    assert widened("dd933160") == "dd933160-62cec7b3"
     assert widened("Zo") == "Zoë"
-    assert widened(" is ") == " is "
+    assert widened(" is ") == "is"
     assert widened("東京") == "東京"
+
+
+@pytest.mark.parametrize(
+    ("text", "read", "whole"),
+    [
+        ("use --enable-tls to", "enable-tls", "--enable-tls"),
+        ("give -k --keep: keep", "k --keep", "-k --keep"),
+        ("see ./run.sh now", "run", "./run.sh"),
+        ("on /etc/fstab, too", "fstab", "/etc/fstab"),
+        ("at 192.168.40.1.", "40.1", "192.168.40.1"),
+        ("costs $145.32 GBP", "145", "$145.32"),
+        ("at 12:30, go", "30", "12:30"),
+        ("a well-known man", "known", "well-known"),
+        ("the user's guide", "user", "user's"),
+        ("staff/guests net", "staff", "staff"),
+        ("call f(x, y) to", "f(x, y", "f(x, y)"),
+        ("type q() to quit", "q()", "q()"),
+        ("said “hello there” to", "“hello", "hello"),
+        ("a knot (a bowline) is", "a bowline)", "a bowline"),
+        ("by Smith Inc. of", "Smith Inc.", "Smith Inc."),
+        ("at 10 a.m. on", "10 a.m.", "10 a.m."),
+        ("it ends here. Next", "here.", "here"),
+        ("key: value, next", "value,", "value"),
+    ],
+)
+def test_an_answer_is_whole_and_without_stray_signs(text, read, whole):
+    reading = whole_words(text, Reading(0, text.index(read), text.index(read) + len(read), None, 1.0, 0.5))
+    assert text[reading.start : reading.end] == whole
