@@ -103,7 +103,7 @@ class Workshop:
         self.models = Models()
         self.models.load()
         _ = self.models.fingerprint
-        models_module.Models = lambda: self.models  # type: ignore[misc, assignment]
+        models_module.Models = lambda **_: self.models  # type: ignore[misc, assignment]
         ingest_module.Extractor = InProcess  # type: ignore[misc, assignment]
         memorize_module.memorize = remembered(memorize_module.memorize)
         memorize_module.encode_sentences = remembered(memorize_module.encode_sentences)
