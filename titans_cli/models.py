@@ -76,6 +76,6 @@ class Models:
             most_rows=memory.rows,
             rows_step=memory.rows_step,
             segment=memorizer.segment,
-            gist=EncoderConfig.from_dict(load_config(self.folder / "core.safetensors")).vector,
+            vector=EncoderConfig.from_dict(load_config(self.folder / "core.safetensors")).vector,
             lanes=LANES,
         )

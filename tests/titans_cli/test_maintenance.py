@@ -1,8 +1,11 @@
 """Forgetting, pruning, checking and mending a store."""
 
 import json
+import os
 import shlex
 import shutil
+import stat
+import sys
 
 import pytest
 
@@ -141,3 +144,17 @@ def test_commands_that_mend_can_be_pasted_into_a_shell(titans, tmp_path):
 def test_the_store_keeps_its_connection_to_itself(copied):
     with Store.open(copied.home) as store:
         assert not {name for name in vars(store) if not name.startswith("_")} - {"home", "bookkeeping"}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such permissions")
+def test_a_new_store_and_exports_are_readable_by_their_owner_alone(titans, tmp_path):
+    before = os.umask(0o022)
+    try:
+        (tmp_path / "mill.txt").write_text("The mill at Lund was built in 1702.")
+        titans("ingest", tmp_path / "mill.txt")
+        titans("export", tmp_path / "mill.titans")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(titans.home.stat().st_mode) == 0o700
+    for path in (tmp_path / "mill.titans", *titans.home.rglob("*.safetensors")):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
