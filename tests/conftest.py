@@ -1,13 +1,23 @@
 """Every test has a home of its own; one memorized home is shared, read only."""
 
+import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+# Before torch is loaded, and for the processes that tests start: two test processes share the cores, and waiting threads sleep.
+os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0", "TOKENIZERS_PARALLELISM": "false"}
 
 import pytest
+from hypothesis import settings
 from pypdf import PdfReader, PdfWriter
 from typer.testing import CliRunner
 
 from titans_cli.app import app
+
+settings.register_profile("fixed", derandomize=True, deadline=None)  # the same examples each time, however busy the machine is
+settings.load_profile("fixed")
 
 SAMPLES = Path(__file__).parents[1] / "titans_cli" / "samples"
 
@@ -27,6 +37,16 @@ class Titans:
     def files(self) -> dict[str, bytes]:
         """Every file of the home by its path, but the lock."""
         return {str(p.relative_to(self.home)): p.read_bytes() for p in sorted(self.home.rglob("*")) if p.is_file() and p.name != ".lock"}
+
+
+def commands_of(group: Any, before: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every command with its names, those of groups too."""
+    for name, command in group.commands.items():
+        loaded = command.load() if hasattr(command, "load") else command
+        if hasattr(loaded, "commands"):
+            yield from commands_of(loaded, (*before, name))
+        else:
+            yield (*before, name), loaded
 
 
 @pytest.fixture

@@ -6,11 +6,10 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+from conftest import commands_of
 from typer.main import get_command
 
 ROOT = Path(__file__).parents[1]
@@ -83,15 +82,6 @@ def test_importing_the_program_loads_little():
 def test_the_tables_of_benchmarks_are_those_of_what_was_measured():
     checked = subprocess.run([sys.executable, "bench/tables.py", "--check"], cwd=ROOT, capture_output=True, text=True)
     assert checked.returncode == 0, checked.stderr
-
-
-def commands_of(group, before: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Every command with its names, those of groups too."""
-    for name, command in group.commands.items():
-        if hasattr(command, "commands"):
-            yield from commands_of(command, (*before, name))
-        else:
-            yield (*before, name), command
 
 
 def test_examples_in_the_help_can_be_typed(tmp_path, monkeypatch):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,15 +38,11 @@ class Models:
 
     @cached_property
     def memorizer(self) -> Memorizer:
-        from model import load_memorizer
-
-        return load_memorizer(self.device, self.folder)
+        return memorizer_of(self.folder, self.device)
 
     @cached_property
     def encoder(self) -> Encoder:
-        from model import load_encoder
-
-        return load_encoder(self.device, self.folder)
+        return encoder_of(self.folder, self.device)
 
     @cached_property
     def reader(self) -> Reader:
@@ -89,3 +85,17 @@ class Models:
             gist=EncoderConfig.from_dict(load_config(self.folder / "core.safetensors")).vector,
             lanes=LANES,
         )
+
+
+@lru_cache(maxsize=2)  # once in a process: the shipped one, and that of older weights
+def memorizer_of(folder: Path, device: torch.device) -> Memorizer:
+    from model import load_memorizer
+
+    return load_memorizer(device, folder)
+
+
+@lru_cache(maxsize=2)
+def encoder_of(folder: Path, device: torch.device) -> Encoder:
+    from model import load_encoder
+
+    return load_encoder(device, folder)
