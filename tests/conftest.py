@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,15 @@ import pytest
 from hypothesis import settings
 from pypdf import PdfReader, PdfWriter
 from typer.testing import CliRunner
+from unprivileged import UNPRIVILEGED
 
 from titans_cli.app import app
 
 settings.register_profile("fixed", derandomize=True, deadline=None)  # the same examples each time, however busy the machine is
 settings.load_profile("fixed")
 
-SAMPLES = Path(__file__).parents[1] / "titans_cli" / "samples"
+ROOT = Path(__file__).parents[1]
+SAMPLES = ROOT / "titans_cli" / "samples"
 
 
 class Titans:
@@ -33,6 +36,14 @@ class Titans:
         result = CliRunner().invoke(app, [str(a) for a in arguments], input=stdin, env={"TITANS_HOME": str(self.home), "COLUMNS": "200"})
         assert result.exit_code == code, (result.output, result.exception)
         return result
+
+    def unprivileged(self, *arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:
+        """Run a command in a process that may read no more than its permissions say, also where root runs the tests."""
+        command = [*UNPRIVILEGED, "-m", "titans_cli", *map(str, arguments)]
+        environment = {**os.environ, "TITANS_HOME": str(self.home), "COLUMNS": "200"}
+        done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=120)
+        assert done.returncode == code, done.stdout + done.stderr
+        return done
 
     def files(self) -> dict[str, bytes]:
         """Every file of the home by its path, but the lock."""
