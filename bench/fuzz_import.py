@@ -98,7 +98,7 @@ class Bench:
                 return Verdict("wrong", f"accepted, and the store is not sound: {problems}")
             with Store.open(home) as store:
                 index = open_index(store, head)
-                index.wake(range(index.memories))
+                index.read(range(index.memories))
             again = self.folder / "again.titans"
             again.unlink(missing_ok=True)
             export_to(home, again)

@@ -138,7 +138,7 @@ def with_memory(reader: NoveltyReader, text: str, memory: int, sentence: int) ->
     """The paper's own measure: nats of a sentence without and with a memory, read in the place of its most alike sentence."""
     models, index = reader.models, reader.index
     network, tokenizer = models.memorizer, models.tokenizer
-    stored = index.wake([memory])
+    stored = index.read([memory])
     recited = tokenizer.encode_ordinary(reader.recited[memory].text)
     inside = sentence - int(np.searchsorted(index.owners, memory))
     before = recited[: sum(stored.sentences[0][:inside])]

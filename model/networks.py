@@ -13,9 +13,17 @@ from torch import Tensor, nn
 from model.errors import WeightsError
 from model.weights_file import load_config
 
-__all__ = ["load_network", "load_weights", "save_weights"]
+__all__ = ["initial", "load_network", "load_weights", "save_weights"]
 
 Network = TypeVar("Network", bound=nn.Module)
+
+
+def initial(shape: tuple[int, ...], fill: Callable[[], Tensor]) -> nn.Parameter:
+    """A parameter that starts as ``fill()``, and is left empty on the meta device, on which networks are made whose weights come from
+    a file: there every computation loads the compiler of torch, which takes longer than all the rest of a start.
+    """
+    empty = torch.empty(shape)
+    return nn.Parameter(empty if empty.is_meta else fill())
 
 
 def save_weights(path: Path, state: dict[str, Tensor], config: dict) -> None:

@@ -1,4 +1,4 @@
-"""The program ``titans``: commands, use cases and the store."""
+"""The program ``titans``: commands, services, what they print, and the store."""
 
 import os
 from typing import Any
@@ -16,4 +16,4 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib.metadata import version  # takes a while, which --help need not wait for
 
-    return version("titans")
+    return version("titans-cli")

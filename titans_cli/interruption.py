@@ -1,4 +1,4 @@
-"""Ctrl-C and leaving while native code such as torch's runs: it takes neither of them well."""
+"""Ctrl-C and exit while native code such as torch's runs."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ at_work: set[object] = set()
 
 @contextmanager
 def noticing_interrupts() -> Iterator[threading.Event]:
-    """Gives what is set once Ctrl-C was pressed: native code may turn KeyboardInterrupt into an error of its own."""
+    """Yields an event that is set when Ctrl-C is pressed: native code may turn KeyboardInterrupt into an error of its own."""
     pressed = threading.Event()
     before = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or not callable(before):  # not ours, or not to be heeded
@@ -46,7 +46,7 @@ def native_work() -> Iterator[None]:
 
 
 def leave(code: int) -> None:
-    """End the process at once where a thread is at ``native_work``; else return, for the interpreter to end it."""
+    """End the process at once if a thread is in ``native_work``; else return, and the interpreter ends it."""
     if at_work:
         sys.stdout.flush()
         sys.stderr.flush()

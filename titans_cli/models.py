@@ -6,15 +6,16 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from model.weights_file import WEIGHTS
+import model
+from model.config import EncoderConfig, MemorizerConfig
+from model.recall.word_filter import LANES
+from model.weights_file import RANKS, WEIGHTS, load_config
 from titans_cli.fingerprint import fingerprint_of
 from titans_cli.store import ShardShape
 
-if TYPE_CHECKING:  # torch is loaded where a network is first needed, and only there
+if TYPE_CHECKING:
     import tiktoken
     import torch
-
-    from model import Encoder, Memorizer, Reader
 
 __all__ = ["Models"]
 
@@ -31,31 +32,24 @@ class Models:
 
     @cached_property
     def device(self) -> torch.device:
-        """Decided once. Raises UsageError for a device that is not there."""
-        from model import choose_device
-
-        return choose_device(self.device_name)
+        """Decided once. Raises ModelError for a device that is not there."""
+        return model.choose_device(self.device_name)
 
     @cached_property
-    def memorizer(self) -> Memorizer:
+    def memorizer(self) -> model.Memorizer:
         return memorizer_of(self.folder, self.device)
 
     @cached_property
-    def encoder(self) -> Encoder:
+    def encoder(self) -> model.Encoder:
         return encoder_of(self.folder, self.device)
 
     @cached_property
-    def reader(self) -> Reader:
-        from model import Reader
-
-        return Reader(self.encoder)
+    def reader(self) -> model.Reader:
+        return model.Reader(self.encoder)
 
     @cached_property
     def tokenizer(self) -> tiktoken.Encoding:
-        from model import load_tokenizer
-        from model.weights_file import RANKS
-
-        return load_tokenizer(self.folder / RANKS.name)
+        return model.load_tokenizer(self.folder / RANKS.name)
 
     def load(self) -> None:
         """Load now what would be loaded when first needed."""
@@ -69,10 +63,6 @@ class Models:
     @cached_property
     def shape(self) -> ShardShape:
         """What the shards look like that these networks write; told from the weights' configurations alone."""
-        from model.config import EncoderConfig, MemorizerConfig
-        from model.recall.word_filter import LANES
-        from model.weights_file import load_config
-
         memorizer = MemorizerConfig.from_dict(load_config(self.folder / "memorizer.safetensors"))
         memory = memorizer.memory
         return ShardShape(
@@ -88,14 +78,10 @@ class Models:
 
 
 @lru_cache(maxsize=2)  # once in a process: the shipped one, and that of older weights
-def memorizer_of(folder: Path, device: torch.device) -> Memorizer:
-    from model import load_memorizer
-
-    return load_memorizer(device, folder)
+def memorizer_of(folder: Path, device: torch.device) -> model.Memorizer:
+    return model.load_memorizer(device, folder)
 
 
 @lru_cache(maxsize=2)
-def encoder_of(folder: Path, device: torch.device) -> Encoder:
-    from model import load_encoder
-
-    return load_encoder(device, folder)
+def encoder_of(folder: Path, device: torch.device) -> model.Encoder:
+    return model.load_encoder(device, folder)

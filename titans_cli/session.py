@@ -21,7 +21,7 @@ Result = TypeVar("Result")
 
 
 class Session:
-    """One caller at a time, from any thread; the others wait. Every error is the program's own, see ``errors.translate``."""
+    """One caller at a time, from any thread; others wait. All errors are translated, see ``errors.translate``."""
 
     def __init__(self, home: Path, device: str | None = None):
         self.home = home
@@ -30,18 +30,18 @@ class Session:
         self._assistant: Assistant | None = None
 
     def warm(self) -> None:
-        """Load what answering needs. What keeps it from answering is told when a question comes."""
+        """Load what answering needs. Errors are raised later, when a question comes."""
         with suppress(TitansError):
             self.read(lambda assistant: assistant.models.load())
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
-        """Nobody else reads or writes through this session meanwhile. Raises TitansError."""
+        """Hold the session: no other caller reads or writes through it meanwhile. Raises TitansError."""
         with self.lock, translated():
             yield
 
     def read(self, work: Callable[[Assistant], Result]) -> Result:
-        """What ``work`` returns for an assistant of the present head; again, where the head changed meanwhile and took memories away.
+        """The result of ``work`` on an assistant for the current head; run again if the head changed meanwhile and memories were lost.
 
         Raises TitansError.
         """
@@ -56,7 +56,7 @@ class Session:
                 return work(changed)
 
     def assistant(self) -> Assistant:
-        """Of what is memorized now; the same one until that changes. Raises NoStoreError, TooNewError or DamagedError."""
+        """The assistant for the current head; the same one until the head changes. Raises NoStoreError, TooNewError or DamagedError."""
         from titans_cli.services.ask.answer import Assistant
 
         with self.exclusive():

@@ -37,7 +37,7 @@ from torch.nn import functional as F
 from model.config import MemorizerConfig
 from model.memorizer.associative import AssociativeMemory
 from model.memorizer.class_softmax import ByClass
-from model.networks import load_network
+from model.networks import initial, load_network
 from model.weights_file import WEIGHTS
 
 __all__ = ["Lesson", "Memorizer", "Past", "load_memorizer", "padded"]
@@ -105,6 +105,17 @@ class Lesson(NamedTuple):
         return Lesson(*(tensor[index] for tensor in self))
 
 
+def signed_taps(taps: int, features: int) -> Tensor:
+    """A convolution [taps, features] that looks back with falling weight, each feature with signs of its own."""
+    return torch.tensor([0.8**j for j in range(taps)])[:, None] * torch.randn(taps, features).sign()
+
+
+def orthogonal(rows: int, columns: int) -> Tensor:
+    """A part [rows, columns] of an orthogonal matrix."""
+    square = max(rows, columns)
+    return torch.linalg.qr(torch.randn(square, square))[0][:rows, :columns].clone()
+
+
 class Memorizer(nn.Module):
     """See the module's docstring. Inputs are token ids [b, t], t ≤ ``config.segment``."""
 
@@ -114,25 +125,23 @@ class Memorizer(nn.Module):
         super().__init__()
         self.config = config
         d, e, memory = config.width, config.embedding, config.memory
-        self.register_buffer("place_of_token", torch.arange(config.vocabulary))
-        self.embedding = nn.Parameter(torch.randn(config.vocabulary, e) * e**-0.5)  # in the order of places
-        self.class_embedding = nn.Parameter(torch.randn(config.classes, e) * e**-0.5)
+        self.register_buffer("place_of_token", torch.arange(config.vocabulary, device="cpu"))
+        self.embedding = initial((config.vocabulary, e), lambda: torch.randn(config.vocabulary, e) * e**-0.5)  # in the order of places
+        self.class_embedding = initial((config.classes, e), lambda: torch.randn(config.classes, e) * e**-0.5)
         self.member_bias = nn.Parameter(torch.zeros(config.vocabulary))
         self.class_bias = nn.Parameter(torch.zeros(config.classes))
-        self.start = nn.Parameter(torch.randn(e) * e**-0.5)
+        self.start = initial((e,), lambda: torch.randn(e) * e**-0.5)
         self.input = nn.Linear(e, d, bias=False)
-        self.position = nn.Parameter(torch.randn(config.segment, d) * 0.02)
+        self.position = initial((config.segment, d), lambda: torch.randn(config.segment, d) * 0.02)
         self.within = config.joining in ("mac", "mal")  # reads enter the core
         self.blocks = nn.ModuleList(Block(config) for _ in range(0 if config.joining == "lmm" else config.layers))
         self.norm = nn.LayerNorm(d)
         self.class_query = nn.Linear(d, e, bias=False)
         self.member_query = nn.Linear(d, e, bias=False)
         self.key_of_token = nn.Linear(e, memory.key, bias=False)
-        taps = torch.tensor([0.8**j for j in range(config.convolution)])[:, None]
-        self.key_convolution = nn.Parameter(taps * torch.randn(config.convolution, memory.key).sign())
+        self.key_convolution = initial((config.convolution, memory.key), lambda: signed_taps(config.convolution, memory.key))
         self.key_of_state = nn.Linear(d, memory.key, bias=False)
-        square = max(config.segment, memory.key)
-        self.key_position = nn.Parameter(torch.linalg.qr(torch.randn(square, square))[0][: config.segment, : memory.key].clone())
+        self.key_position = initial((config.segment, memory.key), lambda: orthogonal(config.segment, memory.key))
         self.class_value = nn.Linear(e, memory.value, bias=False)
         self.member_value = nn.Linear(e, memory.value, bias=False)
         if self.within:
@@ -144,7 +153,8 @@ class Memorizer(nn.Module):
         self.value_growth = nn.Parameter(torch.zeros(2))
         self.memory = AssociativeMemory(memory)
         self.gates = nn.Linear(2 * e + 3, len(self.memory.start))
-        self.initialise()
+        if not self.embedding.is_meta:
+            self.initialise()
 
     def initialise(self) -> None:
         """Keys start near orthogonal positions; the correction starts as the inverse of the value, strong enough to win."""

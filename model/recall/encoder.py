@@ -15,10 +15,14 @@ from torch.nn import functional as F
 
 from model.bert import PAD, Layer
 from model.config import EncoderConfig
-from model.networks import load_network
+from model.networks import initial, load_network
 from model.weights_file import WEIGHTS
 
 __all__ = ["Encoder", "load_encoder"]
+
+
+def embedding(entries: int, width: int) -> nn.Embedding:
+    return nn.Embedding(entries, width, _weight=initial((entries, width), lambda: torch.randn(entries, width)))
 
 
 class Encoder(nn.Module):
@@ -28,14 +32,17 @@ class Encoder(nn.Module):
         super().__init__()
         self.config = config
         d = config.width
-        self.embedding = nn.Embedding(config.vocabulary, d)
-        self.position = nn.Embedding(config.positions, d)
-        self.kind = nn.Embedding(2, d)  # 0 recitation or plain text, 1 question of a reading
+        self.embedding = embedding(config.vocabulary, d)
+        self.position = embedding(config.positions, d)
+        self.kind = embedding(2, d)  # 0 recitation or plain text, 1 question of a reading
         self.norm = nn.LayerNorm(d, eps=1e-12)
         self.layers = nn.ModuleList(Layer(config) for _ in range(config.layers))
-        self.persistent = nn.Parameter(torch.randn(config.persistent, d) * 0.5)  # for reading alone, as the next one
+        self.persistent = initial(
+            (config.persistent, d), lambda: torch.randn(config.persistent, d) * 0.5
+        )  # for reading alone, as the next one
         self.span = nn.Linear(d, 2, bias=False)
-        nn.init.normal_(self.span.weight, std=0.02)
+        if not self.span.weight.is_meta:
+            nn.init.normal_(self.span.weight, std=0.02)
         self.condense = nn.Linear(d, config.vector, bias=False)
 
     @property

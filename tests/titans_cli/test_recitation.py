@@ -37,7 +37,7 @@ def test_an_index_and_a_shard_recite_the_same(memorized, models, index):
 
 def test_a_memory_with_another_checksum_is_not_verbatim(memorized, models, index):
     shard = read_shard(memorized.home, index.documents[0].shard)
-    checksums = shard.checksums.clone()
+    checksums = shard.checksums.copy()
     checksums[-1, 0] ^= 1
     recited = list(recite_shard(models, replace(shard, checksums=checksums)))
     assert [memory.verbatim for memory in recited] == [True] * (len(recited) - 1) + [False]

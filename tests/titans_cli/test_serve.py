@@ -10,6 +10,8 @@ import socket
 import subprocess
 import sys
 import threading
+import time
+from collections import Counter
 from contextlib import closing, contextmanager
 
 import anyio
@@ -20,6 +22,7 @@ from titans_cli.servers.guard import Guard
 from titans_cli.servers.http import content_of, earlier_of, open_socket
 from titans_cli.services.ask.results import Answer, Evidence
 from titans_cli.session import Session
+from titans_cli.store import Store
 
 FOX = "What did the fox say about the grapes?"
 
@@ -341,6 +344,21 @@ def test_what_was_answered_is_read_back_out_of_the_conversation():
     assert earlier_of(turns) == (("Who?", "The fox"), ("Why?", None))
 
 
+def test_an_answer_counts_once_for_its_documents_and_a_refusal_not_at_all(server, memorized):
+    def counts() -> Counter[str]:
+        with Store.open(memorized.home) as store:
+            return Counter(store.bookkeeping.answers())
+
+    before = counts()
+    server.ask(("user", "What is the boiling point of tungsten in kelvin?"))
+    server.ask(("user", FOX))
+    deadline = time.monotonic() + 10
+    while counts() == before and time.monotonic() < deadline:  # counted when the answer was sent
+        time.sleep(0.05)
+    (path,) = counts() - before
+    assert path.endswith("aesop.html") and counts()[path] == before[path] + 1
+
+
 def test_a_memory_that_changes_while_a_question_is_answered_is_asked_again(copied):
     session, asked = Session(copied.home), []
 
@@ -372,6 +390,6 @@ def test_what_is_not_needed_is_not_loaded():
 
 
 def test_a_missing_package_is_named(titans, monkeypatch):
-    monkeypatch.setattr("titans_cli.commands.serving.find_spec", lambda name: None)
+    monkeypatch.setattr("titans_cli.commands.options.find_spec", lambda name: None)
     for extra in ("mcp", "serve"):
-        assert f'pip install "titans[{extra}]"' in titans(extra, code=2).stderr
+        assert f'pip install "titans-cli[{extra}]"' in titans(extra, code=2).stderr

@@ -1,4 +1,4 @@
-"""Loads the models of ``titans chat`` while the user types, and tells what is memorized meanwhile."""
+"""Loads the models of ``titans chat`` while the user types. Says what is memorized meanwhile."""
 
 import threading
 from collections.abc import Callable
@@ -22,9 +22,9 @@ class Facts:
 
 
 class Background:
-    """``start`` begins to load torch and the models of ``session``, and whoever needs them waits for that.
+    """Loads torch and the models of ``session`` in a thread; ``wait`` waits for it.
 
-    ``changed`` is called, in another thread, when ``device`` has another value.
+    ``changed`` is called in that thread when ``device`` changes.
     """
 
     def __init__(self, session: Session, changed: Callable[[], None] = lambda: None):

@@ -1,4 +1,4 @@
-"""The line that ``titans chat`` reads: editing, history, completion, and the toolbar below it."""
+"""The input line of ``titans chat``: editing, history, completion, and the toolbar below it."""
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -23,7 +23,7 @@ PROMPT = "titans> "
 
 @dataclass(frozen=True)
 class Toolbar:
-    """What stands below the line; the first ones stay when there is little room."""
+    """The items below the input line. On a narrow terminal only the first ones are shown."""
 
     items: Sequence[str]
 
@@ -39,7 +39,8 @@ class Toolbar:
 
 
 class Completions(Completer):
-    """Completes commands, and after one what it takes: files, documents, snapshots, conversations."""
+    """Completes commands and their arguments: files, documents, conversations. Unlike NestedCompleter it takes names that hold blanks,
+    matches inside names, and shows what each command does."""
 
     def __init__(self, commands: Mapping[str, str], names: Callable[[str], Iterable[str]]):
         self.commands = commands
@@ -64,7 +65,7 @@ class Completions(Completer):
 
 
 class Prompt:
-    """Reads lines; from a terminal with all comfort, from one that can do nothing and from elsewhere just as they come."""
+    """Reads lines: with editing on a terminal, without on a dumb terminal or from a pipe."""
 
     def __init__(
         self,
@@ -103,7 +104,7 @@ class Prompt:
         return line
 
     def redraw(self) -> None:
-        """Show the toolbar anew; from any thread."""
+        """Draw the toolbar again; callable from any thread."""
         if self.session is not None:
             self.session.app.invalidate()
 

@@ -1,4 +1,4 @@
-"""``titans chat``: a question a line, answered from memory; lines that begin with / are commands."""
+"""``titans chat``: answers each line from memory; lines that begin with / are commands."""
 
 import difflib
 import shlex
@@ -40,8 +40,7 @@ class Command:
 
 
 class Repl:
-    """Reads lines until /quit or the end of input, which is an EOFError here. ``vi``: with vi's keys; the model of ``client``
-    writes the answers, where there is one."""
+    """Reads lines until /quit or the end of input. ``vi``: use vi's keys. ``client``: its language model writes the answers."""
 
     def __init__(self, home: Path, vi: bool = False, client: LlmClient | None = None, device: str | None = None):
         self.home = home
@@ -95,7 +94,7 @@ class Repl:
             output.print_note(f"{output.counted(self.facts.documents, 'document')} in memory. /help for help, Ctrl-D to leave.")
 
     def respond(self, line: str) -> None:
-        """Do what a line says; errors and Ctrl-C end it, not the session."""
+        """Run one line. Errors and Ctrl-C end the line, not the chat."""
         with noticing_interrupts() as pressed:
             try:
                 self.obey(line)
@@ -111,7 +110,7 @@ class Repl:
                     output.print_error(str(told) if told else f"That failed, and should not have ({error!r}). Please report it.")
 
     def obey(self, line: str) -> None:
-        """Do what a line says. Raises EOFError where that is to leave."""
+        """Run one line. Raises EOFError to leave."""
         if line.lower() in LEAVE:
             raise EOFError
         if line.startswith("/"):
@@ -121,7 +120,7 @@ class Repl:
             self.ask(" ".join(line.split()))
 
     def command(self, name: str) -> Command:
-        """The command of that name, or the only one that begins so. Raises UsageError."""
+        """The command of that name, or the only one that begins with it. Raises UsageError."""
         if name in self.commands:
             return self.commands[name]
         begun = [known for known in self.commands if known.startswith(name)] if len(name) > 1 else []
@@ -131,7 +130,7 @@ class Repl:
         hint = f"Do you mean {' or '.join(near)}?" if near else "/help shows what there is."
         raise UsageError(f"There is no {name}. {hint}")
 
-    # what is asked
+    # questions
 
     def ask(self, question: str) -> None:
         with output.working("Remembering"):
@@ -169,7 +168,7 @@ class Repl:
             continuation = self.session.read(lambda assistant: recite_on(assistant.retriever, rest))
         output.print_continuation(continuation)
 
-    # what is memorized
+    # the memory
 
     def docs(self, rest: str) -> None:
         output.print_documents(status(self.home), rest)
@@ -251,10 +250,10 @@ class Repl:
     def leave(self, rest: str) -> None:
         raise EOFError
 
-    # what the prompt shows
+    # for the prompt
 
     def names(self, command: str) -> Iterable[str]:
-        """What a command may be given. What fails completes nothing."""
+        """Completions for a command's argument. Errors give none."""
         with suppress(TitansError, OSError):
             if command in ("/forget", "/docs"):
                 return self.background.documents()
@@ -263,7 +262,7 @@ class Repl:
         return []
 
     def questions(self) -> list[str]:
-        """What was asked before, for the arrow keys."""
+        """Earlier questions, for the arrow keys."""
         try:
             return [turn.question for turn in history.look(self.home, last=RECALLED).turns]
         except TitansError:
@@ -278,12 +277,12 @@ class Repl:
 
 
 def new_name() -> str:
-    """What a conversation is called until the user names it."""
+    """The name of a conversation until the user gives it one."""
     return f"{datetime.now():%Y-%m-%d %H:%M:%S}"
 
 
 def paths_in(rest: str) -> list[Path]:
-    """The paths of a line: one with blanks as it stands, if there is such, else several, quoted as in a shell. Raises UsageError."""
+    """The paths in a line: the whole line if such a file exists, else words quoted as in a shell. Raises UsageError."""
     if Path(rest).expanduser().exists():
         return [Path(rest)]
     try:

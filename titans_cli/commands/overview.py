@@ -3,8 +3,8 @@ from typing import Annotated
 import typer
 
 from titans_cli.commands.options import Device, Home, command
-from titans_cli.models import Models
 from titans_cli.output import print_overview
+from titans_cli.session import Session
 from titans_cli.settings import home_folder
 
 
@@ -17,4 +17,4 @@ def overview(
     """Show what the memory is about: its themes, each with a recited sentence, its words and its documents."""
     from titans_cli.services.topics import overview as run
 
-    print_overview(run(home_folder(home), Models(device=device), themes))
+    print_overview(run(Session(home_folder(home), device), themes))

@@ -43,6 +43,8 @@ def diff(name: Name, other: Other = None, home: Home = None) -> None:
     print_difference(snapshots.compare_snapshots(home_folder(home), name, other))
 
 
-snapshot = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help="Name, list, bring back and delete states of the memory.")
+snapshot = typer.Typer(
+    name="snapshot", no_args_is_help=True, rich_markup_mode="rich", help="Name, list, bring back and delete states of the memory."
+)
 for name, function in {"list": list_snapshots, "create": create, "restore": restore, "delete": delete, "diff": diff}.items():
     register(snapshot, name, function)

@@ -4,8 +4,8 @@ from typing import Annotated
 import typer
 
 from titans_cli.commands.options import Device, Home, check_encoding, command
-from titans_cli.models import Models
 from titans_cli.output import IngestBar, must_not_exist, print_surprise, write_heat
+from titans_cli.session import Session
 from titans_cli.settings import home_folder
 
 
@@ -28,6 +28,6 @@ def surprise(
     check_encoding(encoding)
     must_not_exist([html, png])
     with IngestBar() as bar:
-        result = run(home_folder(home), Models(device=device), file, bar, encoding)
+        result = run(Session(home_folder(home), device), file, bar, encoding)
     print_surprise(result, least)
     write_heat(result, html, png, least)

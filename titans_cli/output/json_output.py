@@ -1,4 +1,4 @@
-"""What --json prints of each result: a contract that docs/json.md tells of, and a test holds both to."""
+"""What --json prints of each result. A contract: documented in docs/json.md, and a test compares the two."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def of_failures(failures: Iterable[Failure | SourceError]) -> list[Facts]:
 
 
 def of_evidence(evidence: Evidence) -> Facts:
-    """``imported`` is there only where it is so, ``before`` and ``after`` only with --context."""
+    """``imported`` is present only if true, ``before`` and ``after`` only with --context."""
     facts = {name: getattr(evidence, name) for name in ("text", "document", "page", "verbatim", "score")}
     if evidence.imported:
         facts["imported"] = True
@@ -70,7 +70,7 @@ def of_answer(answer: Answer, why: bool = False) -> Facts:
 
 
 def of_written(result: WrittenAnswer, why: bool = False) -> Facts:
-    """``written`` is null where a language model wrote nothing."""
+    """``written`` is null if no language model wrote an answer."""
     return {**of_answer(result.answer, why), "written": result.written and of_text(result.written)}
 
 

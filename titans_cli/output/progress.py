@@ -10,7 +10,7 @@ __all__ = ["IngestBar"]
 
 
 class IngestBar:
-    """Shown where stderr is a terminal, and not with --quiet; --verbose says each document's name when it is memorized."""
+    """Shown if stderr is a terminal, not with --quiet. --verbose prints the name of each memorized document."""
 
     def __init__(self) -> None:
         self.bar = Progress(

@@ -1,4 +1,4 @@
-"""Makes text from elsewhere fit for the terminal: it must neither drive it nor hide from the eye. Also for text that comes in pieces."""
+"""Removes from foreign text what controls a terminal or is invisible; also from text that streams in."""
 
 import re
 
@@ -16,7 +16,7 @@ CONTROLS = re.compile(
 
 
 def plain(text: str) -> str:
-    """``text`` without what drives a terminal or hides from the eye: escape sequences with their content, C0 and C1 controls but newline
+    """``text`` without what controls a terminal or is invisible: escape sequences with their content, C0 and C1 controls but newline
     and tab, bidirectional controls, line separators, tag characters and lone surrogates.
     """
     return CONTROLS.sub("", ESCAPES.sub("", text))
@@ -36,13 +36,13 @@ SEQUENCE = re.compile(f"(?P<begun>{BEGUN})|{ESCAPES.pattern}", re.DOTALL)
 
 
 class PlainStream:
-    """``plain`` for text that streams in: all that ``feed`` and ``finish`` return is, put together, ``plain`` of the whole."""
+    """``plain`` for text that streams in: what ``feed`` and ``finish`` return, joined, equals ``plain`` of the whole."""
 
     def __init__(self) -> None:
         self.held = ""  # the beginning of a sequence whose end has not come
 
     def feed(self, text: str) -> str:
-        """What of the text so far can be shown."""
+        """The part of the text so far that can be shown."""
         text = self.held + text
         begun = next((match for match in SEQUENCE.finditer(text) if match["begun"]), None)
         if begun is None:
@@ -54,6 +54,6 @@ class PlainStream:
         return plain(text[: begun.start()])
 
     def finish(self) -> str:
-        """What was held back, now that nothing follows."""
+        """The rest, when nothing follows."""
         text, self.held = self.held, ""
         return plain(text)

@@ -1,4 +1,4 @@
-"""Where everything goes that is printed: stdout is data, stderr is progress and warnings.
+"""Printing: stdout is data, stderr is progress and warnings.
 
 Text from documents, file names, titles, manifests, questions and language models passes ``sanitize``, and then goes to Rich as ``Text``,
 which knows no markup.
@@ -59,7 +59,7 @@ VERSION = 1
 
 @dataclass
 class Mode:
-    """What the user asked of the output; set once for each command."""
+    """The user's choices for output; set once a command."""
 
     json: bool = False
     quiet: bool = False
@@ -77,7 +77,7 @@ def where(document: str, page: int | None = None) -> str:
 
 
 def link(path: str, page: int | None = None) -> Style:
-    """A style that makes text lead to a file where the terminal can; a plain one when there is no such file on this machine."""
+    """A style that links text to a file if the terminal can; a plain one if there is no such file on this machine."""
     if out.is_terminal and not path.startswith(("//", "\\\\")):  # asking for a share would ask its server
         try:
             file = Path(path)
@@ -95,7 +95,7 @@ def bar(share: float, width: int) -> str:
 
 
 def show(text: Text, indent: int = 0, console: Console | None = None) -> None:
-    """Print ``text``, on stdout if not elsewhere: wrapped and indented on a terminal, and as long lines where programs may read it."""
+    """Print ``text`` on ``console``, by default stdout: wrapped and indented on a terminal, as long lines elsewhere."""
     console = console or out
     if console.is_terminal:
         for line in text.wrap(console, max(8, console.width - indent)):
@@ -106,36 +106,36 @@ def show(text: Text, indent: int = 0, console: Console | None = None) -> None:
 
 
 def tell(message: str, style: str = "") -> None:
-    """Print ``message`` on stderr; lines that are indented stay so where they are wrapped."""
+    """Print ``message`` on stderr. Indented lines stay indented where they are wrapped."""
     for line in plain(message).split("\n"):
         body = line.lstrip(" ")
         show(Text(body, style=style), len(line) - len(body), err)
 
 
 def show_table(table: Table) -> None:
-    """Print a table as wide as the terminal allows, and as wide as it is where programs may read it."""
+    """Print a table: as wide as the terminal on a terminal, in full width elsewhere."""
     out.print(table, width=None if out.is_terminal else WIDE, crop=out.is_terminal)
 
 
 def roomy(width: int) -> bool:
-    """Whether lines may have ``width`` characters."""
+    """Whether a line of ``width`` characters fits."""
     return not out.is_terminal or out.width >= width
 
 
 def shortened(text: str, most: int) -> str:
-    """``words`` of ``text``, at most so many characters."""
+    """``words`` of ``text``, cut to ``most`` characters."""
     line = words(text)
     return line if len(line) <= most else line[: most - 1].rstrip() + "…"
 
 
 def counted(number: int, noun: str) -> str:
-    """A number with its noun, which may end in y or not."""
+    """A number with its noun in singular or plural."""
     plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
     return f"{number:,} {noun if number == 1 else plural}"
 
 
 def local(time: str) -> str:
-    """A time, UTC, by the clock of this place."""
+    """A UTC time in local time."""
     return f"{datetime.fromisoformat(time).astimezone():%Y-%m-%d %H:%M}"
 
 
@@ -144,12 +144,12 @@ def megabytes(size: int) -> str:
 
 
 def some(items: Sequence[object], most: int = 5) -> str:
-    """The first of ``items``, with dots where there are more."""
+    """The first of ``items``, with … if there are more."""
     return ", ".join(map(str, items[:most])) + (" …" if len(items) > most else "")
 
 
 def print_error(message: str, code: int = 1) -> None:
-    """One line on stderr, or with --json an object."""
+    """Print one line on stderr, or an object with --json."""
     if mode.json:
         facts = {"version": VERSION, "error": plain(message), "exit_code": code}
         sys.stderr.write(json.dumps(facts) + "\n")
@@ -158,19 +158,19 @@ def print_error(message: str, code: int = 1) -> None:
 
 
 def print_note(message: str) -> None:
-    """A remark on stderr; not with --quiet or --json."""
+    """Print a remark on stderr; not with --quiet or --json."""
     if not (mode.quiet or mode.json):
         tell(message, "dim")
 
 
 def say(message: str) -> None:
-    """What a command did, on stderr; not with --quiet."""
+    """Print what a command did, on stderr; not with --quiet."""
     if not mode.quiet:
         tell(message)
 
 
 def print_json(facts: dict[str, Any]) -> None:
-    """One object on one line of stdout. ASCII, so that it is the same in every locale and holds no control characters."""
+    """Print one object on one line of stdout. ASCII: the same in every locale, without control characters."""
     sys.stdout.write(json.dumps({"version": VERSION, **facts}, default=os.fspath) + "\n")
     sys.stdout.flush()
 
@@ -179,7 +179,7 @@ Shown = ParamSpec("Shown")
 
 
 def contract(facts: Callable[Shown, dict[str, Any]]) -> Callable[[Callable[Shown, None]], Callable[Shown, None]]:
-    """Makes a function that shows a result to people print ``facts`` of it instead, where --json asks for them."""
+    """Decorates a function that shows a result: with --json, ``facts`` of the result are printed instead."""
 
     def decorate(show: Callable[Shown, None]) -> Callable[Shown, None]:
         @wraps(show)
@@ -195,19 +195,19 @@ def contract(facts: Callable[Shown, dict[str, Any]]) -> Callable[[Callable[Shown
 
 
 def no_color() -> bool:
-    """Whether the user wants none: $NO_COLOR."""
+    """Whether $NO_COLOR is set."""
     return out.no_color
 
 
 def working(what: str) -> AbstractContextManager[object]:
-    """Shows that something is under way, on stderr, while it is and where that is a terminal."""
+    """Show a spinner on stderr while something runs, if that is a terminal."""
     if mode.quiet or mode.json or not err.is_terminal:
         return nullcontext()
     return err.status(Text(f"{what} …", style="dim"), spinner="dots" if (err.encoding or "").lower().startswith("utf") else "line")
 
 
 def copy_text(text: str) -> None:
-    """Put ``text`` on the clipboard, as one line without control characters: what is pasted into a shell must not run by itself."""
+    """Copy ``text`` to the clipboard as one line without control characters, so that pasting it into a shell runs nothing."""
     safe = words(text)
     try:
         import pyperclip

@@ -1,1 +1,1 @@
-"""Servers that let other programs use the memory. They print nothing: what people should see they hand to the command."""
+"""Servers for other programs. They print nothing; the command prints what they report."""

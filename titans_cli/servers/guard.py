@@ -1,4 +1,4 @@
-"""Who may ask the HTTP server: programs on this machine, with the token where there is one, and no page of a browser from elsewhere."""
+"""Access control of the HTTP server: programs on this machine only, with the token if one is set, and no foreign web pages."""
 
 import hmac
 import re
@@ -22,7 +22,7 @@ HOSTS = ("localhost", "127.0.0.1", "::1")
 
 
 def error_response(status: int, message: str, code: str | None = None, field: str | None = None) -> JSONResponse:
-    """An error in OpenAI's format, which its clients do not try again on their own."""
+    """An error in OpenAI's format that tells its clients not to retry."""
     kind = {401: "authentication_error", 403: "permission_error"}.get(status, "invalid_request_error" if status < 500 else "server_error")
     headers = {"x-should-retry": "false"}
     if status == 401:
@@ -31,10 +31,10 @@ def error_response(status: int, message: str, code: str | None = None, field: st
 
 
 class Guard:
-    """Refuses what may not ask, before anything of its body is looked at.
+    """Refuses requests by their headers, before the body is read.
 
-    A page in a browser can send requests to this machine. It cannot hide its Origin; and where it has made its own name resolve to this
-    machine (DNS rebinding), the Host is that name.
+    A web page can send requests to this machine. It cannot hide its Origin, and if its own name resolves to this machine (DNS
+    rebinding), Host is that name.
     """
 
     def __init__(self, app: ASGIApp, port: int, token: str | None, body: int):
@@ -58,7 +58,7 @@ class Guard:
         await error_response(*refusal)(scope, receive, send)
 
     def refusal(self, scope: Scope) -> tuple[int, str, str] | None:
-        """Status, message and code, where the request is refused for its headers."""
+        """Status, message and code if the headers are refused, else None."""
         headers = Headers(scope=scope)
         if len(headers.getlist("host")) != 1 or not self.is_here(headers["host"]):
             return 403, f"Ask at http://127.0.0.1:{self.port} by that name.", "wrong_host"
@@ -119,7 +119,7 @@ async def drain(receive: Receive) -> None:
 
 
 def replayed(whole: bytes, receive: Receive) -> Receive:
-    """``receive`` for a body that was read."""
+    """A ``receive`` that returns a body which was read before."""
     first: list[dict[str, Any]] = [{"type": "http.request", "body": whole, "more_body": False}]
 
     async def again() -> Message:

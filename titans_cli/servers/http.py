@@ -1,4 +1,4 @@
-"""``titans serve``: the memory behind OpenAI's chat API, for programs on this machine."""
+"""``titans serve``: OpenAI's chat API in front of the memory, for programs on this machine."""
 
 import json
 import socket
@@ -13,6 +13,7 @@ from typing import Any
 import anyio
 import uvicorn
 from starlette.applications import Starlette
+from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
@@ -41,7 +42,7 @@ REFUSED = "Not in memory."
 
 @dataclass(frozen=True)
 class Asked:
-    """A chat request, as far as it matters here."""
+    """The parts of a chat request that are used."""
 
     question: str
     earlier: tuple[tuple[str, str | None], ...]  # questions and answers, in their order; None where it was not in memory
@@ -50,7 +51,7 @@ class Asked:
 
 
 class RequestError(TitansError):
-    """A request that cannot be; ``code`` and ``field`` as in OpenAI's errors."""
+    """An invalid request; ``code`` and ``field`` as in OpenAI's errors."""
 
     def __init__(self, message: str, field: str | None = None, code: str | None = None, status: int = 400):
         super().__init__(message)
@@ -58,7 +59,7 @@ class RequestError(TitansError):
 
 
 def parse(body: bytes) -> Asked:
-    """Raises RequestError."""
+    """Check the body of a chat request. Raises RequestError."""
     try:
         request = json.loads(body)
     except (ValueError, RecursionError) as error:
@@ -96,7 +97,7 @@ def text_of(content: object) -> str:
 
 
 def earlier_of(turns: Sequence[tuple[str, str]]) -> tuple[tuple[str, str | None], ...]:
-    """The questions that were answered before, as ``content_of`` told their answers."""
+    """Earlier questions with the answers that ``content_of`` gave."""
     pairs = []
     for (role, question), (next_role, reply) in pairwise(turns):
         if role == "user" and next_role == "assistant" and question:
@@ -106,7 +107,7 @@ def earlier_of(turns: Sequence[tuple[str, str]]) -> tuple[tuple[str, str | None]
 
 
 def content_of(answer: Answer, asked: str) -> Iterator[str]:
-    """The answer as people read it, in pieces: the first line is the answer alone."""
+    """The answer as text, in pieces: the answer alone on the first line, then the evidence."""
     yield REFUSED if answer.answer is None else answer.answer
     for evidence in answer.evidence:
         page = "" if evidence.page is None else f", page {evidence.page}"
@@ -119,7 +120,7 @@ def content_of(answer: Answer, asked: str) -> Iterator[str]:
 
 
 class Chat:
-    """Answers requests, one question at a time: others wait, and those whose client has left are passed over."""
+    """Answers requests one at a time; others wait. A request whose client has left is skipped."""
 
     def __init__(self, session: Session, report: Callable[[str], None]):
         self.session = session
@@ -152,17 +153,20 @@ class Chat:
             self.report(f"A question could not be answered ({type(error).__name__}: {error}).")
             return error_response(500, "titans failed; its terminal says more.")
         whole = self.completion(asked, answer, counts)
+        shown = BackgroundTask(count_answer, self.session.home, answer)
         if asked.stream:
             return StreamingResponse(
-                self.events(asked, answer, whole), media_type="text/event-stream", headers={"cache-control": "no-store"}
+                self.events(asked, answer, whole),
+                media_type="text/event-stream",
+                headers={"cache-control": "no-store"},
+                background=shown,
             )
-        return Response(json.dumps(whole), media_type="application/json")
+        return Response(json.dumps(whole), media_type="application/json", background=shown)
 
     def answer(self, asked: Asked) -> tuple[Answer, tuple[int, int]]:
-        """The answer, and the tokens of the question and of what is told. Raises TitansError."""
+        """The answer, and the number of tokens of the question and of the reply. Raises TitansError."""
         earlier = [Answer(question, said, 1.0, (), 0) for question, said in asked.earlier]
         answer = self.session.read(lambda assistant: ask_in_conversation(assistant, asked.question, earlier))
-        count_answer(self.session.home, answer)
         tokenizer = self.session.models.tokenizer
         told = "".join(content_of(answer, asked.question))
         return answer, (len(tokenizer.encode_ordinary(asked.question)), len(tokenizer.encode_ordinary(told)))
@@ -201,7 +205,7 @@ def sent(facts: dict[str, Any]) -> str:
 
 
 def make_app(session: Session, port: int, token: str | None, report: Callable[[str], None]) -> Starlette:
-    """The application for a server at ``port`` of this machine; ``report`` gets a line about each fault of the program."""
+    """The application for a server at ``port``; ``report`` is called with a line about each unexpected error."""
     chat = Chat(session, report)
 
     async def refuse(_: Request, error: Exception) -> Response:
@@ -222,7 +226,7 @@ def make_app(session: Session, port: int, token: str | None, report: Callable[[s
 
 
 def open_socket(host: str, port: int) -> socket.socket:
-    """A socket that listens on this machine alone. Raises UsageError for another host, TitansError for a port that is taken."""
+    """A socket that listens on 127.0.0.1. Raises UsageError for another host, TitansError for a port in use."""
     if host not in HOSTS:
         raise UsageError(
             f"titans serve listens on 127.0.0.1 alone, not on {host}: whoever reaches it can read the memory. "
@@ -240,7 +244,7 @@ def open_socket(host: str, port: int) -> socket.socket:
 
 
 def serve(session: Session, listening: socket.socket, token: str | None, report: Callable[[str], None]) -> None:
-    """Serve until Ctrl-C, which is raised as KeyboardInterrupt when the server has closed."""
+    """Serve until Ctrl-C. Raises KeyboardInterrupt after the server has closed."""
     app = make_app(session, listening.getsockname()[1], token, report)
     quiet: dict[str, Any] = {"log_config": None, "log_level": "critical", "access_log": False, "server_header": False}
     config = uvicorn.Config(app, ws="none", lifespan="off", proxy_headers=False, timeout_graceful_shutdown=3, **quiet)

@@ -171,7 +171,7 @@ def forgotten(session: Session, document: str) -> CallToolResult:
 
 
 class Worker:
-    """Runs what tools ask for beside the event loop, one after the other: torch takes all cores."""
+    """Runs the tools in a thread, one at a time: torch takes all cores."""
 
     def __init__(self, session: Session):
         self.session = session
@@ -197,7 +197,7 @@ class Worker:
 
 
 def make_server(session: Session, allow_write: bool) -> MCPServer[Any]:
-    """A server with the tools that read, and with ``allow_write`` those that write."""
+    """A server with the tools that read, and those that write if ``allow_write``."""
     work = Worker(session)
     server = MCPServer[Any](
         "titans", title="titans memory", instructions=INSTRUCTIONS, version=__version__, log_level="ERROR", lifespan=work.warmed
@@ -236,7 +236,7 @@ def add_writing(server: MCPServer[Any], work: Worker) -> None:
 
 
 def clean(text: str, otherwise: str) -> str:
-    """``text`` without white space around it and lone surrogates. Raises TitansError with ``otherwise`` for nothing."""
+    """``text`` stripped and without lone surrogates. Raises TitansError with the message ``otherwise`` if nothing is left."""
     text = well_formed(text).strip()
     if not text:
         raise TitansError(otherwise)
@@ -244,7 +244,7 @@ def clean(text: str, otherwise: str) -> str:
 
 
 def serve(session: Session, allow_write: bool) -> None:
-    """Serve until standard input ends. Ctrl-C ends the process at once: a read of standard input cannot be broken off otherwise,
-    and the store bears it at any moment."""
+    """Serve until standard input ends. Ctrl-C ends the process at once: a read of standard input cannot be interrupted otherwise,
+    and the store is safe at any moment."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     anyio.run(make_server(session, allow_write).run_stdio_async)

@@ -1,4 +1,4 @@
-"""Keep and look through the user's own questions and the answers given."""
+"""The user's questions and the answers given: keep, list, rename, delete."""
 
 import sqlite3
 from collections.abc import Iterable, Sequence
@@ -16,7 +16,7 @@ __all__ = ["Listed", "clear", "forget_turns", "keep", "load", "look", "names", "
 
 
 def keep(home: Path, answer: Answer, typed: str, conversation: str = "") -> None:
-    """Keep a question and its answer, unless the user does not want it. What cannot be written is no reason to fail."""
+    """Keep a question and its answer, unless that is switched off. Errors in writing are ignored."""
     if not history_wanted():
         return
     sources = [(evidence.source.path, evidence.document, evidence.page) for evidence in answer.evidence if evidence.source is not None]
@@ -35,7 +35,7 @@ class Listed:
 
 
 def opened(home: Path) -> History:
-    """Raises NoStoreError where there is no store."""
+    """Open the history. Raises NoStoreError when there is no store."""
     if not (home / "titans.db").exists() and not (home / "history.db").exists():
         raise NoStoreError(f"No memory at {home}. Run: titans ingest FOLDER")
     return History.open(home)
@@ -48,7 +48,7 @@ def look(home: Path, words: Sequence[str] = (), last: int | None = None, convers
 
 
 def load(home: Path, conversation: str | None = None) -> tuple[str, list[Answer]]:
-    """A conversation, or the last one: its name, and what was said in it. Raises UsageError when there is none."""
+    """The name and the answers of a conversation, or of the last one. Raises UsageError when there is none."""
     with opened(home) as history:
         names = history.conversations()
         name = names[0] if conversation is None and names else conversation
@@ -59,18 +59,18 @@ def load(home: Path, conversation: str | None = None) -> tuple[str, list[Answer]
 
 
 def names(home: Path) -> list[str]:
-    """Names of conversations, the one that was last spoken in first."""
+    """Names of conversations, latest first."""
     with opened(home) as history:
         return [name for name in history.conversations() if name]
 
 
 def said(turn: Turn) -> Answer:
-    """A kept turn as far as follow-up questions need it."""
+    """The answer of a turn, with what follow-up questions need."""
     return Answer(turn.understood, turn.answer, turn.confidence, (), 0)
 
 
 def rename(home: Path, conversation: str, name: str) -> None:
-    """Call a conversation ``name``. Raises UsageError when another one is called so."""
+    """Rename a conversation. Raises UsageError when the name is taken."""
     with opened(home) as history:
         if name in history.conversations():
             raise UsageError(f"There is a conversation {name!r} already. Choose another name.")
@@ -83,13 +83,13 @@ def switch(home: Path, keep: bool) -> None:
 
 
 def clear(home: Path) -> int:
-    """Take out all turns; returns how many."""
+    """Delete all turns. Returns how many."""
     with opened(home) as history:
         return history.clear()
 
 
 def forget_turns(home: Path, documents: Iterable[StoredDocument]) -> int:
-    """Take out the turns whose answers rest on ``documents``, which are off the disk; returns how many."""
+    """Delete the turns whose answers rest on ``documents``. Returns how many."""
     if not (home / "history.db").exists():
         return 0
     with History.open(home) as history:

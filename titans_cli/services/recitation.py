@@ -33,7 +33,7 @@ class Recited:
 
 def recite_memories(models: Models, index: MemoryIndex, memories: Sequence[int]) -> list[Recited]:
     """Recite ``memories`` in one batch, in the order given. Raises DamagedError."""
-    return recite_stored(models, memories, index.wake(memories)) if len(memories) else []
+    return recite_stored(models, memories, index.read(memories)) if len(memories) else []
 
 
 def recite_many(models: Models, index: MemoryIndex, memories: Iterable[int], threads: int = 1) -> Iterator[Recited]:

@@ -1,4 +1,4 @@
-"""Continue from memory what follows some words. Loads no torch itself."""
+"""Recite what follows some words of a document. Loads no torch itself."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Continuation:
 
 
 def continue_text(retriever: Retriever, words: str) -> Continuation | None:
-    """What follows ``words`` in the document that holds them, recited; None when no retrieved memory holds them.
+    """The text after ``words`` in the document that holds them, recited; None when no retrieved memory holds them.
 
     Case and white space do not matter.
     """

@@ -4,7 +4,6 @@ import math
 import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -14,7 +13,8 @@ from titans_cli.models import Models
 from titans_cli.services.recitation import recite_many
 from titans_cli.services.threads import parallel
 from titans_cli.services.vectors import vectors_of
-from titans_cli.store import MemoryIndex, Store, open_index
+from titans_cli.session import Session
+from titans_cli.store import MemoryIndex
 
 __all__ = ["Central", "Overview", "Topic", "overview"]
 
@@ -77,10 +77,12 @@ class Said:
     page: int | None
 
 
-def overview(home: Path, models: Models, count: int | None = None) -> Overview:
-    """At most ``count`` topics of the memory at ``home``; as many as its size suggests when not given. Raises TitansError."""
-    with Store.open(home) as store:
-        index = open_index(store, store.require_head(models.fingerprint))
+def overview(session: Session, count: int | None = None) -> Overview:
+    """At most ``count`` topics of the memory; as many as its size suggests when not given. Raises TitansError."""
+    return session.read(lambda assistant: topics_of(assistant.models, assistant.retriever.index, count))
+
+
+def topics_of(models: Models, index: MemoryIndex, count: int | None) -> Overview:
     sentences = len(index.vectors)
     if not sentences:
         return Overview(len(index.documents), 0, 0, ())

@@ -1,4 +1,4 @@
-"""Note which documents gave answers: with a budget, documents that are of use are forgotten last."""
+"""Count the answers that each document gave: within a budget, useful documents are forgotten last."""
 
 import sqlite3
 from contextlib import suppress
@@ -12,7 +12,7 @@ __all__ = ["count_answer"]
 
 
 def count_answer(home: Path, answer: Answer) -> None:
-    """Count an answer that was shown for the documents of its evidence; not while another process writes."""
+    """Count a shown answer for the documents of its evidence. Skipped while another process writes."""
     paths = {piece.source.path for piece in answer.evidence if piece.source is not None}
     if paths:
         with suppress(TitansError, sqlite3.Error), Store.open(home, patience=0) as store:

@@ -57,7 +57,7 @@ class MemoryIndex:
         """Number of the document that a memory belongs to."""
         return int(np.searchsorted(self.starts, memory, side="right")) - 1
 
-    def wake(self, memories: Sequence[int]) -> StoredMemories:
+    def read(self, memories: Sequence[int]) -> StoredMemories:
         """Read ``memories`` from their shards, in the order given. Raises DamagedError."""
         weights, scales, pages, checksums, sentences = [], [], [], [], []
         for memory in memories:

@@ -34,7 +34,7 @@ def sureness(confidence: float) -> str:
 
 @contract(json_output.of_answer)
 def print_answer(answer: Answer, why: bool = False) -> None:
-    """The answer first; under it how sure it is and the evidence. With --quiet the answer alone."""
+    """The answer, its confidence and its evidence. With --quiet the answer alone."""
     if answer.answer is None:
         out.print(Text("Not in memory.", style="bold yellow"))
     elif mode.quiet:
@@ -50,7 +50,7 @@ def print_answer(answer: Answer, why: bool = False) -> None:
 
 
 def print_evidence(evidence: Iterable[Evidence]) -> None:
-    """Each piece with document and page, how well it was remembered, and the answer in it marked."""
+    """Each piece with document, page and whether it is verbatim; the answer in it is marked."""
     pieces = list(evidence)
     for number, piece in enumerate(pieces, 1):
         out.print()
@@ -59,7 +59,7 @@ def print_evidence(evidence: Iterable[Evidence]) -> None:
 
 
 def source_line(piece: Evidence | Continuation | Quote) -> Text:
-    """Document and page, leading to the file where the terminal can, and how well it is remembered."""
+    """Document and page, linked to the file if the terminal can, and whether it is verbatim."""
     line = Text()
     path = piece.source.path if piece.source is not None and not piece.source.imported else ""
     line.append(where(piece.document, piece.page), style=link(path, piece.page) + CYAN)
@@ -74,7 +74,7 @@ def remembered(verbatim: bool) -> str:
 
 
 def evidence_text(piece: Evidence) -> Text:
-    """The recited sentences with the answer marked, and what stands around them."""
+    """The recited sentences with the answer marked, and their context."""
     shown = Text("“", style="italic")
     at = 0
     marked = out.color_system is not None  # styles are shown
@@ -123,7 +123,7 @@ def print_why(answer: Answer) -> None:
 
 
 def sentence_notes(sentence: RetrievedSentence) -> str:
-    """Where a retrieved sentence is from, and what there is to say of it."""
+    """Document and page of a retrieved sentence, and remarks."""
     notes = [where(sentence.document, sentence.page)]
     notes += ["brought to mind by others"] if sentence.associated else []
     notes += [] if sentence.verbatim else [remembered(False)]

@@ -22,7 +22,7 @@ def print_turn(answer: Answer) -> None:
 
 
 def print_help(commands: Iterable[tuple[str, str]]) -> None:
-    """What can be typed in a chat: commands with what they do."""
+    """The chat's commands and what they do."""
     say("Type a question and press Enter. It may speak of what was said before: When was it founded?")
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="cyan", no_wrap=True)

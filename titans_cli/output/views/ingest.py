@@ -23,7 +23,7 @@ def page_list(pages: Sequence[int]) -> str:
 
 @contract(json_output.of_ingest)
 def print_ingest(result: IngestResult) -> None:
-    """What there is to say of the files, and then what was done; with --quiet only what went wrong."""
+    """Remarks on files, then what was done; with --quiet only errors."""
     did = result.did
     print_notes(result)
     if result.interrupted:
@@ -42,7 +42,7 @@ def print_ingest(result: IngestResult) -> None:
 
 
 def print_notes(result: IngestResult) -> None:
-    """What is worth knowing of files that were read, and of documents that went."""
+    """Remarks on files that were read and on documents that were forgotten or are gone."""
     did = result.did
     for document, encoding in did.encodings:
         print_note(f"{words(document)}: read as {encoding}; choose another with --encoding")
@@ -65,7 +65,7 @@ def print_notes(result: IngestResult) -> None:
 
 @contract(json_output.of_plan)
 def print_plan(plan: Plan) -> None:
-    """What an ingest would do, a line for each file that is not as memorized."""
+    """What an ingest would do: a line for each file that differs from what is memorized."""
     lines = [("new", source.name) for source in plan.new]
     lines += [("changed", source.name) for source in plan.changed]
     lines += [("moved", f"{before.name} → {source.name}") for before, source in plan.moved]

@@ -19,7 +19,7 @@ __all__ = ["AnswerStream", "print_written"]
 
 
 class AnswerStream:
-    """Shows an answer while it is written; with --json nothing. Its end, also by Ctrl-C, ends the line."""
+    """Shows an answer while it is written; nothing with --json. At the end, also by Ctrl-C, the line is ended."""
 
     def __init__(self) -> None:
         self.plain = PlainStream()
@@ -45,7 +45,7 @@ class AnswerStream:
             self.waiting = None
 
     def begin(self, model: str, url: str, local: bool) -> None:
-        """Who writes what follows. Part of the answer: it must not get lost where the notes do."""
+        """Say which model writes. Part of the answer: on stdout, unlike notes."""
         self.stop_waiting()
         if mode.json or mode.quiet:
             return
@@ -54,11 +54,11 @@ class AnswerStream:
             print_note("The question and the quotes leave this machine.")
 
     def clean(self, text: str) -> str:
-        """What of the text so far can be shown."""
+        """The part of the text so far that can be shown."""
         return self.plain.feed(text)
 
     def rest(self) -> str:
-        """What was held back."""
+        """The rest of the text."""
         return self.plain.finish()
 
     def show(self, text: str) -> None:
@@ -68,7 +68,7 @@ class AnswerStream:
 
 
 def print_written(result: WrittenAnswer, why: bool = False) -> None:
-    """What belongs below a written answer; where none was written the answer from memory, and as an error why."""
+    """What follows a written answer. If none was written: the reason as an error, and the answer from memory."""
     if result.error is not None:
         print_error(str(result.error), result.error.exit_code)
     if mode.json:
@@ -82,7 +82,7 @@ def print_written(result: WrittenAnswer, why: bool = False) -> None:
 
 
 def print_sources(result: WrittenAnswer, written: Written) -> None:
-    """What is cited and what the answer from memory rests on, by number; and that answer."""
+    """The answer from memory, and the quotes that are cited or hold its evidence, by number."""
     if mode.quiet:
         return
     cited = set(written.citations)

@@ -68,7 +68,7 @@ def print_status(status: Status) -> None:
 
 
 def print_failures(status: Status) -> None:
-    """Files that are not in memory, by what keeps them out, each with what to do."""
+    """Files that are not memorized, by reason, each with a remedy."""
     kinds: dict[str, list[Failure]] = {}
     for failure in status.failures:
         kinds.setdefault(failure.kind, []).append(failure)
@@ -90,7 +90,7 @@ def print_failures(status: Status) -> None:
 
 
 def print_documents(status: Status, part: str = "") -> None:
-    """A line for each document; only of those whose name holds ``part``. Where names are equal, what tells them apart."""
+    """A line for each document whose name holds ``part``. Equal names get part of the SHA-256."""
     shown = [document for document in status.documents if part.lower() in document.name.lower()]
     times = Counter(document.name for document in status.documents)
     table = Table(box=None, header_style="dim", pad_edge=False)

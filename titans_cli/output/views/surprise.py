@@ -41,14 +41,14 @@ def bar_of(share: float) -> str:
 
 
 def must_not_exist(targets: Sequence[Path | None]) -> None:
-    """Raises UsageError before any work is done."""
+    """Raises UsageError if one of ``targets`` exists."""
     for target in targets:
         if target is not None and os.path.lexists(target):
             raise UsageError(f"{target} exists already. Choose another name.")
 
 
 def write_new(target: Path, data: bytes) -> None:
-    """Raises TitansError."""
+    """Write a file that must not exist yet. Raises TitansError."""
     try:
         with target.open("xb") as file:
             file.write(data)
@@ -58,7 +58,7 @@ def write_new(target: Path, data: bytes) -> None:
 
 
 def write_heat(result: Surprise, html: Path | None, png: Path | None, least: float = 0.0) -> None:
-    """Write what is wanted of a page and an image. Raises TitansError."""
+    """Write the page and the image that were asked for. Raises TitansError."""
     chosen = [sentence for sentence in result.sentences if sentence.surprise >= least]
     if html is not None:
         write_new(html, heat_page(result, chosen).encode("utf-8", "replace"))
@@ -68,7 +68,7 @@ def write_heat(result: Surprise, html: Path | None, png: Path | None, least: flo
 
 @contract(json_output.of_surprise)
 def print_surprise(result: Surprise, least: float = 0.0) -> None:
-    """The sentences of at least ``least`` surprise, in colours where there are some, and what they come to."""
+    """The sentences of at least ``least`` surprise, coloured if the terminal can, and a summary."""
     for number, why in result.failed_pages:
         print_note(f"page {number} not read: {why}")
     if result.empty_pages:
@@ -115,7 +115,7 @@ def source_of(sentence: SurprisingSentence, numbers: dict[str, int]) -> str:
 
 
 def print_flowing(chosen: Sequence[SurprisingSentence], numbers: dict[str, int]) -> None:
-    """The text as it is, coloured; a number where what follows is known from elsewhere than what came before."""
+    """The text itself, coloured; a number marks where the source of known text changes."""
     text, page, source = Text(), None, ""
     for sentence in chosen:
         if sentence.page != page:

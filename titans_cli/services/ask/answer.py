@@ -1,4 +1,4 @@
-"""Read an answer out of what was retrieved, and say how sure it is. Nothing is written."""
+"""Read an answer out of what was retrieved, and compute its confidence. Writes nothing."""
 
 import math
 import re
@@ -27,7 +27,7 @@ Single = tuple[Passage, Recitation, Sentence]
 
 
 class Assistant:
-    """Answers questions from the head of one store, as it was when this was made."""
+    """Answers questions from the snapshot that was the head when this object was made."""
 
     def __init__(self, home: Path, models: Models):
         self.models = models
@@ -35,7 +35,7 @@ class Assistant:
 
     @property
     def digest(self) -> str:
-        """Of the snapshot that it answers from."""
+        """The digest of the snapshot that it answers from."""
         return self.retriever.snapshot.digest
 
     @cached_property
@@ -65,7 +65,7 @@ class Assistant:
 
 
 def single_sentences(retrieval: Retrieval) -> list[Single]:
-    """The retrieved sentences, each alone, in the order of the stream, with the recitations that they are from."""
+    """Each retrieved sentence as a passage of its own, in stream order, with its recitation."""
     runs = retrieval.run_of()
     found = []
     for hit in retrieval.hits:
@@ -76,7 +76,7 @@ def single_sentences(retrieval: Retrieval) -> list[Single]:
 
 
 def locate(reading: Reading, retrieval: Retrieval, singles: Sequence[Single]) -> tuple[Recitation, Reading]:
-    """The recitation that an answer was read in, and the answer's place there."""
+    """The recitation that an answer was read in, and the reading with its place in it."""
     if reading.passage < len(retrieval.runs):
         return retrieval.runs[reading.passage], reading
     _, run, sentence = singles[reading.passage - len(retrieval.runs)]
@@ -86,7 +86,7 @@ def locate(reading: Reading, retrieval: Retrieval, singles: Sequence[Single]) ->
 
 
 def features_of(readings: Sequence[Reading], retrieval: Retrieval, run: Recitation, reading: Reading) -> CalibrationFeatures:
-    """What tells how sure the best answer is; ``reading`` is it, located in ``run``."""
+    """The features from which confidence is computed; ``reading`` is the best answer, located in ``run``."""
     best = max(1e-9, min(1 - 1e-9, reading.confidence))
     others = max((other.confidence for other in readings[1:]), default=0.0)
     scores = {hit.sentence: hit.score for hit in retrieval.hits}
@@ -112,7 +112,7 @@ def evidence_of(run: Recitation, reading: Reading) -> Evidence:
 
 
 def sentences_of(retrieval: Retrieval, evidence: Sequence[Evidence]) -> tuple[RetrievedSentence, ...]:
-    """The retrieved sentences as they are shown, best first; ``evidence`` is what the answer rests on."""
+    """The retrieved sentences for display, best first; those in ``evidence`` are marked as used."""
     runs = retrieval.run_of()
     used = {number for piece in evidence for number in range(piece.sentences[0], piece.sentences[1] + 1)}
     shown = []
@@ -125,7 +125,7 @@ def sentences_of(retrieval: Retrieval, evidence: Sequence[Evidence]) -> tuple[Re
 
 
 def wanted(question: str, readings: Sequence[Reading]) -> list[Reading]:
-    """The best reading; where all of something is asked for, also those about as good that do not overlap it."""
+    """The best reading; for questions that ask for a list, also others nearly as good that do not overlap."""
     if not readings:
         return []
     best = readings[0]

@@ -1,4 +1,4 @@
-"""Questions asked one after the other: ``titans ask`` and ``titans chat`` share this. Loads no torch until the first question."""
+"""A conversation, shared by ``titans ask`` and ``titans chat``. Loads no torch before the first question."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["Asked", "Conversation"]
 
 @dataclass(frozen=True)
 class Asked:
-    """A question and what was found."""
+    """A question, its answer, and what a language model needs to write one."""
 
     question: str  # as it was typed
     answer: Answer
@@ -31,7 +31,7 @@ class Asked:
 
 
 class Conversation:
-    """Questions to one session; each may be a follow-up to those before it."""
+    """Questions to one session; each may follow up on earlier ones."""
 
     def __init__(self, session: Session, name: str = "", earlier: Sequence[Answer] = (), least: float = MIN_CONFIDENCE):
         self.session = session
@@ -51,7 +51,7 @@ class Conversation:
         return self.session.read(work)
 
     def shown(self, asked: Asked, follow: bool = True, keep: bool = True) -> None:
-        """Record an answer that the user has seen: with ``follow`` for questions that follow, with ``keep`` in the history."""
+        """Record an answer after it was shown: with ``follow`` for follow-up questions, with ``keep`` in the history."""
         usage.count_answer(self.session.home, asked.answer)
         if follow:
             self.earlier.append(replace(asked.answer, retrieval=None))
@@ -72,15 +72,15 @@ class Conversation:
         return self.last
 
     def load(self, name: str | None) -> None:
-        """Go on with an earlier conversation, or the last. Raises UsageError when there is none."""
+        """Continue an earlier conversation, or the last one. Raises UsageError when there is none."""
         self.name, self.earlier = history.load(self.session.home, name)
         self.last = None
 
     def begin(self, name: str) -> None:
-        """Begin another conversation."""
+        """Start a new conversation."""
         self.name, self.earlier, self.last = name, [], None
 
     def rename(self, name: str) -> None:
-        """Raises UsageError when another conversation is called so."""
+        """Raises UsageError when another conversation has that name."""
         history.rename(self.session.home, self.name, name)
         self.name = name

@@ -1,4 +1,4 @@
-"""Follow-up questions ("When was it founded?"): what they leave out is taken from what was said before."""
+"""Follow-up questions ("When was it founded?"): what they leave out is taken from earlier questions and answers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ THING = re.compile(r"\bthe\s+[a-z][\w-]*(?:\s+(?:of|in|for)\s+(?:the\s+)?[\w-]+)
 
 
 def topics(question: str, answer: str | None) -> list[str]:
-    """What a follow-up may mean: names in the question, the answer, things in the question."""
+    """What a follow-up may refer to: names in the question, the answer, things in the question."""
     names = [re.sub(rf"^({'|'.join(ASKING)})\s+", "", m[0], flags=re.IGNORECASE) for m in NAME.finditer(question)]
     names = [name for name in names if name.lower() not in ASKING]
     things = [m[0] for m in THING.finditer(question)]
@@ -41,7 +41,7 @@ def topics(question: str, answer: str | None) -> list[str]:
 
 
 def readings_of(question: str, earlier: Sequence[Answer]) -> Iterator[str]:
-    """The question with what it leaves out put in, the likelier first; none when it stands alone."""
+    """The question with the missing part filled in, likeliest first; none if nothing is missing."""
     asked = list(reversed(earlier))[:REMEMBERED]
     about = WHAT_ABOUT.match(question)
     if about:
@@ -62,9 +62,9 @@ def readings_of(question: str, earlier: Sequence[Answer]) -> Iterator[str]:
 
 
 def ask_in_conversation(assistant: Assistant, question: str, earlier: Sequence[Answer], least: float = MIN_CONFIDENCE) -> Answer:
-    """Answer ``question`` as it is or, where it leaves something out, as it is surest to be meant.
+    """Answer ``question``; if it leaves something out, try several readings and return the most confident answer.
 
-    The answer's ``question`` says how it was understood.
+    The answer's ``question`` is the reading that was used.
     """
     meant = list(dict.fromkeys(readings_of(question, earlier)))[:MOST]
     answers = [assistant.ask(text, least) for text in (meant or [question])]

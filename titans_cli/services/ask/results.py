@@ -45,7 +45,7 @@ class Evidence:
 
     @property
     def imported(self) -> bool:
-        """Whether it came with an export that somebody made, and not from a file that was memorized here."""
+        """Whether it came with an imported export, not from a file that was memorized here."""
         return self.source is not None and bool(self.source.imported)
 
 

@@ -1,4 +1,4 @@
-"""From a question to recitations: find the sentences that fit, recite their memories, join those that follow each other."""
+"""From a question to recitations: find the sentences that fit, recite their memories, join consecutive ones."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -55,7 +55,7 @@ class Recitation:
     score: float
 
     def part(self, first: int, last: int) -> str:
-        """The text of its sentences from number ``first`` to ``last`` of all in memory; empty where there are none."""
+        """The text of sentences ``first`` to ``last`` (numbers among all in memory); empty if it has none of them."""
         held = self.sentences[max(0, first - self.place) : max(0, last + 1 - self.place)]
         return self.text[held[0].start : held[-1].end] if held else ""
 
@@ -128,7 +128,7 @@ class Retriever:
         return inside and self.index.document_of(memory) == self.index.document_of(other)
 
     def recite(self, scores: Mapping[int, float]) -> list[Recitation]:
-        """Recite memories and join those that follow each other; ``scores`` by memory. Raises DamagedError."""
+        """Recite memories and join consecutive ones; ``scores`` by memory. Raises DamagedError."""
         runs: list[list[Recited]] = []
         for recited in recite_memories(self.models, self.index, sorted(scores)):
             if runs and runs[-1][-1].memory == recited.memory - 1 and self.same_document(recited.memory - 1, recited.memory):
@@ -159,7 +159,7 @@ class Retriever:
 
 
 def without_copies(runs: Iterable[Recitation]) -> list[Recitation]:
-    """Those that say something which better ones do not."""
+    """Drop recitations that say little which better ones do not say."""
     kept: list[Recitation] = []
     known: set[str] = set()
     for run in runs:

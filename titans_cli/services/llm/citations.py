@@ -1,4 +1,4 @@
-"""Citations in text that a language model writes: only those of quotes that it was given count."""
+"""Checks citations in text that a language model writes: only quotes that it was given may be cited."""
 
 import re
 from collections.abc import Sequence
@@ -12,9 +12,9 @@ LONGEST = 10
 
 
 class Citations:
-    """Passes on text as it streams in; citations of quotes that there are not become [?].
+    """Passes on text as it streams in; citations of unknown quotes become [?].
 
-    The text must be fit for the terminal before: what is taken out of it later could make a citation. ``cited`` are the quotes that
+    The text must be sanitized before: what is removed later could form a citation. ``cited`` are the quotes that
     it names, in the order of their first mention.
     """
 
@@ -27,7 +27,7 @@ class Citations:
         self.held = ""
 
     def feed(self, text: str) -> str:
-        """What of the text so far can be shown."""
+        """The part of the text so far that can be shown."""
         self.held += text
         begun = self.BEGUN.search(self.held)
         cut = begun.start() if begun else len(self.held)
@@ -35,7 +35,7 @@ class Citations:
         return self.CITED.sub(self.check, ready)
 
     def finish(self) -> str:
-        """What was held back."""
+        """The rest of the text."""
         ready, self.held = self.held, ""
         return self.CITED.sub(self.check, ready)
 

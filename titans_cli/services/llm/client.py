@@ -41,12 +41,12 @@ class LlmError(TitansError):
 
 
 def visible(text: str) -> str:
-    """``text`` without characters that people do not see but a model reads; joiners stay, which some scripts need."""
+    """``text`` without characters that are invisible but that a model reads. Joiners stay: some scripts need them."""
     return "".join(c for c in text if c in "\n\t\u200c\u200d" or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Cn"))
 
 
 def prompt(question: str, quotes: Sequence[Quote]) -> list[dict[str, str]]:
-    """The messages for the model. JSON keeps quotes apart, whatever they hold; numbers in square brackets in them are no citations."""
+    """The messages for the model. Quotes are JSON lines, so that their text cannot break out; [1] in a quote becomes (1)."""
     rows = []
     for quote in quotes:
         text = re.sub(r"\[(\d[\d,;\s–-]*)\]", r"(\1)", visible(quote.text))
@@ -57,7 +57,7 @@ def prompt(question: str, quotes: Sequence[Quote]) -> list[dict[str, str]]:
 
 
 class Thoughts:
-    """Leaves out what a model thinks aloud before it answers, between <think> and </think>, from text that streams in."""
+    """Drops what a model thinks before it answers, between <think> and </think>, from text that streams in."""
 
     BEGIN, END = "<think>", "</think>"
 
@@ -66,7 +66,7 @@ class Thoughts:
         self.thinking: bool | None = None  # None: nothing but white space came yet
 
     def feed(self, text: str) -> str:
-        """What of the text so far belongs to the answer."""
+        """The part of the text so far that belongs to the answer."""
         self.held += text
         if self.thinking is None:
             start = self.held.lstrip()
@@ -82,17 +82,17 @@ class Thoughts:
         return ready
 
     def finish(self) -> str:
-        """What was held back."""
+        """The rest of the text."""
         return "" if self.thinking else self.held
 
 
 class LlmClient:
-    """A language model on a server that speaks OpenAI's protocol. ``key``, if there is one, goes to that server and nowhere else."""
+    """A language model on a server that speaks OpenAI's protocol. ``key`` is sent to that server only."""
 
     def __init__(self, url: str, model: str | None, key: str | None = None, patience: float = PATIENCE):
-        """Raises UsageError for a URL that cannot be, and when the package ``openai`` is not installed."""
+        """Raises UsageError for an invalid URL, and when the package ``openai`` is not installed."""
         if find_spec("openai") is None:
-            raise UsageError('Written answers need the package openai. Install it: pip install "titans[llm]"')
+            raise UsageError('Written answers need the package openai. Install it: pip install "titans-cli[llm]"')
         self.url = base_url(url)
         self.key = key
         self.patience = patience
@@ -100,12 +100,12 @@ class LlmClient:
 
     @property
     def local(self) -> bool:
-        """Whether what is asked and recited stays on this machine."""
+        """Whether question and quotes stay on this machine."""
         return urlsplit(self.url).hostname in LOOPBACK
 
     @cached_property
     def model(self) -> str:
-        """The model that was chosen, or the only one that the server has. Raises LlmError."""
+        """The chosen model, or the server's only one. Raises LlmError."""
         if self.named:
             return self.named
         try:
@@ -128,11 +128,11 @@ class LlmClient:
         return client
 
     def models(self) -> list[str]:
-        """What the server has."""
+        """The names of the server's models."""
         return [str(model.id) for model in self.client.with_options(timeout=CONNECT).models.list().data]
 
     def write(self, question: str, quotes: Sequence[Quote]) -> Generator[str, None, None]:
-        """Text as it comes in: not yet fit for a terminal, and its citations are not checked. Raises LlmError.
+        """Text as it comes in, neither sanitized nor with checked citations. Raises LlmError.
 
         Closing the iterator, or Ctrl-C, ends the request.
         """
@@ -192,7 +192,7 @@ class LlmClient:
             return create(**wanted)  # some models take no temperature
 
     def explain(self, error: Exception, begun: bool = False) -> LlmError:
-        """One line for people about what went wrong with the server."""
+        """An error whose message says in one line what went wrong and what to do."""
         import openai
 
         at = self.url
@@ -217,7 +217,7 @@ class LlmClient:
         return LlmError(f"{at} does not answer as a chat server does ({self.short(error)}). Look at --llm URL and at the server's log.")
 
     def not_found(self) -> LlmError:
-        """Either the model or the address is not there: the list of models tells."""
+        """The model or the address does not exist; the list of models shows which."""
         try:
             models = self.models()
         except Exception:
@@ -225,7 +225,7 @@ class LlmClient:
         return LlmError(f"{self.url} has no model {self.model!r}. It has {listed(models)}; choose one with --model NAME.")
 
     def short(self, error: Exception) -> str:
-        """The beginning of what an error says, without the key."""
+        """The beginning of an error's message, without the key."""
         message = " ".join(str(error).split()) or type(error).__name__
         if "<html" in message.lower() or "<!doctype" in message.lower():
             message = f"HTTP {getattr(error, 'status_code', '')}, a page of HTML"
@@ -237,7 +237,7 @@ def listed(models: Sequence[str]) -> str:
 
 
 def base_url(url: str) -> str:
-    """The address below which /chat/completions is: with /v1 added where no version is given. Raises UsageError."""
+    """The base URL of /chat/completions; /v1 is added if no version is given. Raises UsageError."""
     try:
         parts = urlsplit(url.strip())
         host, _ = parts.hostname, parts.port

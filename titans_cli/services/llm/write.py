@@ -40,7 +40,7 @@ class Written:
 
 @dataclass(frozen=True)
 class WrittenAnswer:
-    """An answer from memory and, where a language model could write one from its quotes, that too."""
+    """An answer from memory, and the one that a language model wrote, if it did."""
 
     answer: Answer
     quotes: tuple[Quote, ...]
@@ -51,7 +51,7 @@ class WrittenAnswer:
 def write_answer(client: LlmClient, answer: Answer, quotes: Sequence[Quote], screen: Screen) -> WrittenAnswer:
     """Have the server's model write an answer from ``quotes``, shown on ``screen`` as it comes in.
 
-    A refused answer does not reach the model. Citations of quotes that there are not become [?]. Ctrl-C ends the request.
+    A refused answer does not reach the model. Citations of unknown quotes become [?]. Ctrl-C ends the request.
     """
     if answer.refused or not quotes:
         return WrittenAnswer(answer, tuple(quotes), None, None)

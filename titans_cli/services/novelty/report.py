@@ -14,6 +14,7 @@ from ingest import Document, Extractor, Options, Segment, SourceError, find_sour
 from model import Neighbor, SentenceVectors, encode_sentences, nearest_sentences, token_nats
 from titans_cli.errors import TitansError, UsageError
 from titans_cli.models import Models
+from titans_cli.services.ask.answer import Assistant
 from titans_cli.services.ingest.encode import segment_groups
 from titans_cli.services.ingest.request import Progress
 from titans_cli.services.novelty.align import Items, align, items_of, runs_over
@@ -29,8 +30,9 @@ from titans_cli.services.novelty.score import (
 from titans_cli.services.recitation import Recited, recite_many
 from titans_cli.services.threads import in_order, parallel
 from titans_cli.services.vectors import vectors_of
+from titans_cli.session import Session
 from titans_cli.settings import pdf_passwords
-from titans_cli.store import MemoryIndex, Store, open_index
+from titans_cli.store import MemoryIndex
 
 __all__ = ["NoveltyReader", "Surprise", "read_one", "surprise"]
 
@@ -81,14 +83,16 @@ def read_one(path: Path, progress: Progress, models: Models, encoding: str | Non
     return outcome
 
 
-def surprise(home: Path, models: Models, path: Path, progress: Progress, encoding: str | None = None) -> Surprise:
-    """Read the file at ``path`` beside the memory at ``home``, which is not changed. Raises TitansError."""
-    with Store.open(home) as store:
-        head = store.require_head(models.fingerprint)
-        index = open_index(store, head)
+def surprise(session: Session, path: Path, progress: Progress, encoding: str | None = None) -> Surprise:
+    """Compare the file at ``path`` with the memory, which is not changed. Raises TitansError."""
+    session.assistant()  # a store that cannot be used is told before the file is read
     begun = time.monotonic()
-    document = read_one(path, progress, models, encoding)
-    result = NoveltyReader(models, index).report(document, progress, begun)
+    document = read_one(path, progress, session.models, encoding)
+
+    def work(assistant: Assistant) -> Surprise:
+        return NoveltyReader(assistant.models, assistant.retriever.index).report(document, progress, begun)
+
+    result = session.read(work)
     progress.done(document.size)
     return result
 
@@ -125,7 +129,7 @@ class NoveltyReader:
         )
 
     def encode(self, document: Document, progress: Progress, threads: int) -> tuple[list[DocumentSentence], SentenceVectors]:
-        """The document's sentences and their gists, made as when it is memorized."""
+        """The document's sentences and their vectors, made as when it is memorized."""
         lines, gists = [], []
         characters, read = sum(len(page.text) for page in document.pages), 0
         for made, gist, tokens in in_order(self.encode_group, segment_groups(self.models, document), threads):
@@ -136,7 +140,7 @@ class NoveltyReader:
         return lines, SentenceVectors.join(gists)
 
     def encode_group(self, group: Sequence[Segment]) -> tuple[list[DocumentSentence], SentenceVectors, int]:
-        """Sentences of consecutive segments, their gists, and the number of their tokens."""
+        """Sentences of consecutive segments, their vectors, and the number of their tokens."""
         nats = token_nats(self.models.memorizer, [[t for sentence in s.sentences for t in sentence] for s in group])
         lines = []
         for segment, costs in zip(group, nats, strict=True):
@@ -147,7 +151,7 @@ class NoveltyReader:
         return lines, gists, sum(map(len, nats))
 
     def retrieve(self, lines: Sequence[DocumentSentence], near: Sequence[Sequence[Neighbor]], threads: int) -> list[list[int]]:
-        """The memories to be aligned with each sentence, all recited: first the best of each, then more where that does not hold it."""
+        """The memories to align with each sentence, all recited: the best one, and more if that does not hold the sentence."""
         retrieved: list[list[int]] = [[int(self.index.owners[n.sentence]) for n in fits[:1]] for fits in near]
         self.recite({memory for memories in retrieved for memory in memories}, threads)
         for line, fits, memories in zip(lines, near, retrieved, strict=True):
@@ -173,7 +177,7 @@ class NoveltyReader:
         return list(range(max(start, first), min(stop, last + 1)))
 
     def align(self, line: DocumentSentence, memories: Sequence[int]) -> list[Aligned]:
-        """A sentence beside each memory and, where none holds it, beside those that follow each other as one."""
+        """A sentence aligned with each memory and, if none holds it, with consecutive memories joined."""
         alone = [Aligned(m, items, align(line.items, items)) for m in memories for items in [self.items[m]]]
         if any(aligned.alignment.whole for aligned in alone):
             return alone
@@ -191,7 +195,7 @@ class NoveltyReader:
         return self.models.tokenizer.decode([token for memory in run for token in self.recited[memory].tokens])
 
     def recite(self, memories: set[int], threads: int = 1) -> None:
-        """Recite those that were not yet."""
+        """Recite the memories that were not recited before."""
         for recited in recite_many(self.models, self.index, memories - self.recited.keys(), threads):
             self.recited[recited.memory] = recited
             self.items[recited.memory] = items_of(recited.text)
@@ -199,7 +203,7 @@ class NoveltyReader:
     def score(
         self, line: DocumentSentence, fits: Sequence[Neighbor], memories: Sequence[int], before: int | None
     ) -> tuple[SurprisingSentence, int | None]:
-        """What there is to tell of a sentence, and the memory that it is known from; ``before`` is that of the sentence before it."""
+        """The scored sentence, and the memory that it is known from; ``before`` is the memory of the sentence before it."""
         expected = () if before is None else (before, before + 1)
         aligned = self.align(line, [*memories, *(m for m in expected if m in self.recited and m not in memories)])
         best, alike = best_of(line, aligned, expected), max(fits, key=lambda n: n.cosine, default=None)

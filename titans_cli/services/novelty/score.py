@@ -4,10 +4,10 @@ Titans calls surprise what a memory fails to predict (eq. 8 and 12); here, of a 
 
     wording   nats of its words that no retrieved recitation holds in a row of words, and of words that the recitation has besides,
               as a share of all its nats. A word's nats are what the memorizer's short-term core failed to expect.
-    meaning   0 where no sentence in memory is alike, 1 where one has the very same gist; from ``ALIKE`` on
+    meaning   0 where no sentence in memory is alike, 1 where one has the very same vector; from ``ALIKE`` on
     surprise  wording · (1 − wording · meaning)
 
-so a sentence known word for word has 0, a changed word counts by how much it tells, and a sentence in words of its own is the calmer
+so a sentence known word for word has 0, a changed word counts by how much it tells, and a sentence in words of its own surprises less
 the more its meaning is known.
 """
 
@@ -74,7 +74,7 @@ class SurprisingSentence:
     kind: str  # of ``KINDS``
     surprise: float  # 0..1, see the module's docstring
     wording: float  # 0..1
-    likeness: float  # cosine of its gist with the most alike in memory
+    likeness: float  # cosine of its vector with the most alike in memory
     nearest: int | None  # that sentence in memory
     new: tuple[tuple[int, int], ...]  # characters of ``text`` that no retrieved recitation holds; none where all is new
     missing: tuple[Missing, ...]
@@ -92,7 +92,7 @@ class DocumentSentence:
 
 @dataclass(frozen=True)
 class Aligned:
-    """A recitation beside a sentence: one memory's, or that of some that follow each other."""
+    """A sentence aligned with the recitation of one memory, or of consecutive memories."""
 
     first: int  # number of the first memory
     items: Items
@@ -100,7 +100,7 @@ class Aligned:
 
 
 def score_sentence(line: DocumentSentence, aligned: Sequence[Aligned], best: Aligned | None, alike: Neighbor | None) -> SurprisingSentence:
-    """What there is to tell of a sentence; ``best`` of what is ``aligned`` with it explains most, ``alike`` means most nearly the same."""
+    """The scored sentence; ``best`` of ``aligned`` explains most of it, ``alike`` is nearest in meaning."""
     whole = best is not None and best.alignment.whole
     known = set(best.alignment.known) if best else set()
     for other in aligned:
