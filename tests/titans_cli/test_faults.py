@@ -84,7 +84,7 @@ with Store.open(Path({str(copied.home)!r})) as store:
     input()
     for _ in range(8):
         index = open_index(store, store.require_head())
-        assert len(index.gists) and int(index.owners[-1]) == index.memories - 1
+        assert len(index.vectors) and int(index.owners[-1]) == index.memories - 1
 """
     start = [sys.executable, "-c", code]
     processes = [subprocess.Popen(start, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT) for _ in range(2)]
