@@ -4,6 +4,7 @@ import difflib
 import math
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
@@ -87,13 +88,15 @@ def theme_faults(before: str, now: str) -> list[str]:
     }
     for theme in themes:
         sentence = re.sub(r"\s+", " ", theme["sentence"]).strip().removesuffix("”")
-        faults[f"stands in {theme['document']}: {sentence}"] = sentence in page_of(theme["document"], int(theme["page"] or 1))
+        faults[f"stands in {theme['document']}: {sentence}"] = (
+            sentence in pages_of(Path(theme["document"]).name)[int(theme["page"] or 1) - 1]
+        )
     return [name for name, right in faults.items() if not right]
 
 
-def page_of(document: str, page: int) -> str:
-    path = SAMPLES / Path(document).name
-    return re.sub(r"\s+", " ", read_document(Source(path, path.name)).pages[page - 1].text)
+@lru_cache
+def pages_of(name: str) -> list[str]:
+    return [re.sub(r"\s+", " ", page.text) for page in read_document(Source(SAMPLES / name, name)).pages]
 
 
 def strengths_fall(text: str) -> bool:
