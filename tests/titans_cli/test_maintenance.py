@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+from titans_cli.errors import UsageError
 from titans_cli.services.maintenance import check, find_documents
 from titans_cli.store import Store, shard_path
 
@@ -63,7 +64,7 @@ def test_another_file_with_the_same_content_keeps_its_memories(titans, tmp_path)
 
 @pytest.mark.parametrize(("text", "hint"), [("aesp.html", "aesop"), ("docs/", "Several documents"), ("zzzz", "titans status")])
 def test_unknown_documents_are_refused_with_a_hint(copied, text, hint):
-    with pytest.raises(Exception, match=hint):
+    with pytest.raises(UsageError, match=hint):
         find_documents(list(shards(copied).values()), [text])
     files = copied.files()
     copied("forget", text, code=2)
