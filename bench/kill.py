@@ -19,9 +19,8 @@ from lab import enter
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True, help="folder for stores; what is in it goes")
-    parser.add_argument("--count", type=int, default=200, help="kills of each operation")
+    parser.add_argument("--count", type=int, help="kills of each operation (200), or calls that meet each fault (all)")
     parser.add_argument("--faults", action="store_true", help="failing calls instead of kills")
-    parser.add_argument("--step", type=int, default=1, help="meet a fault at every STEP-th call only")
     parser.add_argument("--only", action="append", help="names of operations")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
@@ -39,9 +38,9 @@ def main() -> int:
         if arguments.only and operation.name not in arguments.only:
             continue
         if arguments.faults:
-            tallies += inject(workshop, operation, arguments.step)
+            tallies += inject(workshop, operation, arguments.count, chance)
         else:
-            tallies.append(kill(workshop, operation, arguments.count, chance))
+            tallies.append(kill(workshop, operation, arguments.count or 200, chance))
         print(operation.name, sum(len(tally.wrong) for tally in tallies), file=sys.stderr, flush=True)
     rows = [
         {
@@ -56,7 +55,7 @@ def main() -> int:
         }
         for tally in tallies
     ]
-    report("faults" if arguments.faults else "kill", rows, seed=arguments.seed, step=arguments.step, work=str(work))
+    report("faults" if arguments.faults else "kill", rows, seed=arguments.seed, count=arguments.count, work=str(work))
     for tally in tallies:
         for line in tally.wrong[:20]:
             print(f"{tally.operation}: {line}")

@@ -8,16 +8,15 @@ import shlex
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import pytest
+from conftest import commands_of
 from typer.main import get_command
 
 import titans_cli
-from titans_cli.app import COMMANDS, LazyCommand, app
+from titans_cli.app import COMMANDS, app
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("model", "ingest", "titans_cli")
@@ -223,16 +222,6 @@ def test_importing_the_program_loads_little():
 def test_the_tables_of_benchmarks_are_those_of_what_was_measured():
     checked = subprocess.run([sys.executable, "bench/tables.py", "--check"], cwd=ROOT, capture_output=True, text=True)
     assert checked.returncode == 0, checked.stderr
-
-
-def commands_of(group, before: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Every command with its names, those of groups too."""
-    for name, command in group.commands.items():
-        command = command.load() if isinstance(command, LazyCommand) else command
-        if hasattr(command, "commands"):
-            yield from commands_of(command, (*before, name))
-        else:
-            yield (*before, name), command
 
 
 def test_examples_in_the_help_can_be_typed(tmp_path, monkeypatch):

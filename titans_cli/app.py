@@ -33,7 +33,7 @@ COMMANDS = {
         "overview": "Show what the memory is about: its themes, each with a recited sentence, its words and its documents.",
     },
     "Keep": {
-        "forget": "Forget documents: their memory weights and gists go, all others stay as they are, byte for byte.",
+        "forget": "Forget documents: their memory weights and sentence vectors go, all others stay as they are, byte for byte.",
         "prune": "Delete old automatic snapshots, what only they hold, and what killed runs left.",
         "check": "Say whether the store is sound; the exit code is 12 when it is not.",
         "doctor": "Say what is wrong with the store and which command mends it.",

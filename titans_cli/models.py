@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,11 +41,11 @@ class Models:
 
     @cached_property
     def memorizer(self) -> model.Memorizer:
-        return model.load_memorizer(self.device, self.folder)
+        return memorizer_of(self.folder, self.device)
 
     @cached_property
     def encoder(self) -> model.Encoder:
-        return model.load_encoder(self.device, self.folder)
+        return encoder_of(self.folder, self.device)
 
     @cached_property
     def reader(self) -> model.Reader:
@@ -76,6 +76,16 @@ class Models:
             most_rows=memory.rows,
             rows_step=memory.rows_step,
             segment=memorizer.segment,
-            gist=EncoderConfig.from_dict(load_config(self.folder / "core.safetensors")).vector,
+            vector=EncoderConfig.from_dict(load_config(self.folder / "core.safetensors")).vector,
             lanes=LANES,
         )
+
+
+@lru_cache(maxsize=2)  # once in a process: the shipped one, and that of older weights
+def memorizer_of(folder: Path, device: torch.device) -> model.Memorizer:
+    return model.load_memorizer(device, folder)
+
+
+@lru_cache(maxsize=2)
+def encoder_of(folder: Path, device: torch.device) -> model.Encoder:
+    return model.load_encoder(device, folder)

@@ -1,10 +1,9 @@
 """Kills and faults at many moments of an operation, and what became of the store."""
 
 import random
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from lab import COUNT, FAULTS, KILLS, Ended, Fault
+from lab import COUNT, FAULTS, KILLS, Ended
 from operations import Operation, Workshop
 
 __all__ = ["Tally", "inject", "kill"]
@@ -45,14 +44,14 @@ def kill(workshop: Workshop, operation: Operation, count: int, chance: random.Ra
     return tally
 
 
-def inject(workshop: Workshop, operation: Operation, step: int = 1, faults: Sequence[Fault] = FAULTS, first: int = 1) -> list[Tally]:
-    """Let every ``step``-th call meet each of ``faults`` in turn."""
+def inject(workshop: Workshop, operation: Operation, count: int | None, chance: random.Random) -> list[Tally]:
+    """Let calls of the operation meet each kind of fault in turn: ``count`` of them by chance, or every one."""
     result = []
-    for fault in faults:
+    for fault in FAULTS:
         tally = Tally(operation.name, fault.name)
         result.append(tally)
-        calls = workshop.run(operation, replace(fault, action=COUNT)).calls
-        for at in range(first, calls + 1, step):
+        calls = range(1, workshop.run(operation, replace(fault, action=COUNT)).calls + 1)
+        for at in calls if count is None else chance.sample(calls, min(count, len(calls))):
             ended = workshop.run(operation, fault, at)
             name = f"{fault.name}, {at}"
             tally.finished += ended.code == operation.code

@@ -11,7 +11,6 @@ import torch
 from lab import Ended, Fault, fork
 
 from ingest import Document, Options, Source, SourceError, read_document
-from titans_cli import models as models_module
 from titans_cli.app import app
 from titans_cli.models import Models
 from titans_cli.services.ingest import encode as memorize_module
@@ -100,10 +99,7 @@ class Workshop:
         self.work = work
         self.docs, self.home, self.export = work / "docs", work / "home", work / "other.titans"
         torch.set_num_threads(1)
-        self.models = Models()
-        self.models.load()
-        _ = self.models.fingerprint
-        models_module.Models = lambda: self.models  # type: ignore[misc, assignment]
+        Models().load()  # once, for all forks
         ingest_module.Extractor = InProcess  # type: ignore[misc, assignment]
         memorize_module.memorize = remembered(memorize_module.memorize)
         memorize_module.encode_sentences = remembered(memorize_module.encode_sentences)

@@ -2,6 +2,7 @@
 
 import io
 import os
+import subprocess
 import time
 from pathlib import Path
 
@@ -9,11 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pypdf import PdfReader, PdfWriter
+from unprivileged import UNPRIVILEGED
 
 from ingest import Document, Page, Source, SourceError, find_sources, read_document, segments
 from ingest.sentences import sentence_spans
 
-SAMPLES = Path(__file__).parents[2] / "titans_cli" / "samples"
+ROOT = Path(__file__).parents[2]
+SAMPLES = ROOT / "titans_cli" / "samples"
 
 
 def read(path: Path) -> Document:
@@ -158,20 +161,27 @@ def test_linked_folders_are_read_once(tmp_path):
     assert names(tmp_path / "in") == (["first/a.txt"], [])
 
 
+LOOK = """
+import sys
+from pathlib import Path
+from ingest import SourceError, find_sources, read_document
+
+sources, problems = find_sources([Path(sys.argv[1])])
+print([problem.path.name for problem in problems], "permissions" in problems[0].reason)
+try:
+    read_document(*sources)
+except SourceError as error:
+    print(error.reason)
+"""
+
+
 def test_folders_and_files_that_cannot_be_read_are_told(tmp_path):
-    (tmp_path / "locked").mkdir()
+    """In a process that may read no more than permissions say, also where root runs the tests."""
+    (tmp_path / "locked").mkdir(mode=0)
     (tmp_path / "a.txt").write_text("x")
-    (tmp_path / "locked").chmod(0)
     (tmp_path / "a.txt").chmod(0)
-    if os.access(tmp_path / "a.txt", os.R_OK):
-        pytest.skip("whoever runs this may read everything")
-    try:
-        sources, problems = find_sources([tmp_path])
-        assert [problem.path.name for problem in problems] == ["locked"] and "permissions" in problems[0].reason
-        with pytest.raises(SourceError, match="permissions"):
-            read_document(*sources)
-    finally:
-        (tmp_path / "locked").chmod(0o700)
+    done = subprocess.run([*UNPRIVILEGED, "-c", LOOK, tmp_path], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.stdout.startswith("['locked'] True\n") and "permissions" in done.stdout.splitlines()[1], done.stderr
 
 
 def test_a_folder_that_cannot_be_listed_is_told(tmp_path, monkeypatch):

@@ -9,10 +9,18 @@ from model import WeightsError
 from titans_cli.chat.repl import Repl
 from titans_cli.errors import DamagedError
 from titans_cli.models import Models
+from titans_cli.output import mode
 from titans_cli.services.ask import conversation
 from titans_cli.services.llm.client import LlmClient
 
 GRAPES = "What did the fox say about the grapes?"
+
+
+@pytest.fixture(autouse=True)
+def for_people(monkeypatch):
+    """Whatever command ran before in this process."""
+    for name in ("json", "quiet", "verbose"):
+        monkeypatch.setattr(mode, name, False)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -20,23 +19,30 @@ from titans_cli.services.ingest.request import Request
 from titans_cli.services.ingest.run import ingest
 from titans_cli.services.ingest.request import Unheard
 
-home, docs, shared = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3] == "shared"
+folder, docs = Path(sys.argv[1]), Path(sys.argv[2])
+
 
 class Killing(cluster.Actor):
-    # Dies while it reads one document, once
+    # Dies while it reads one document, once for each store
+    def __init__(self, home, mark, options):
+        self.died = home.with_suffix(".died")
+        super().__init__(home, mark, options)
+
     def memorize(self, source):
-        if source.name.endswith("fatal.txt") and not Path(str(docs) + ".died").exists():
-            Path(str(docs) + ".died").touch()
+        if source.name.endswith("fatal.txt") and not self.died.exists():
+            self.died.touch()
             os._exit(1)
         return super().memorize(source)
 
+
 cluster.Actor = Killing
-if not shared:
-    cluster.Path.touch = lambda self, *a, **k: None  # no mark: actors see no shared folder
 nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
 nodes.add_node(num_cpus=1)
-result = ingest(home, Models(), [docs], Unheard(), Request(cluster=nodes.address, workers=2))
-print(json.dumps([result.did.new, [str(error) for error in result.did.failed], result.snapshot.digest]))
+for storage in ("shared", "apart"):
+    if storage == "apart":
+        cluster.Path.touch = lambda self, *a, **k: None  # no mark: actors see no shared folder
+    result = ingest(folder / storage, Models(), [docs], Unheard(), Request(cluster=nodes.address, workers=2))
+    print(json.dumps([storage, result.did.new, [str(error) for error in result.did.failed], result.snapshot.digest]))
 nodes.shutdown()
 """
 
@@ -57,19 +63,19 @@ def digest(titans):
         return store.require_head().digest
 
 
-@pytest.mark.parametrize("storage", ["shared", "apart"])
-def test_a_cluster_memorizes_what_one_machine_does(titans, docs, tmp_path, storage):
-    done = subprocess.run(
-        [sys.executable, "-c", RUN, tmp_path / "cluster", docs, storage], capture_output=True, text=True, timeout=300, check=False
-    )
+def test_a_cluster_memorizes_what_one_machine_does(titans, docs, tmp_path):
+    """With a folder that all its machines see, and with one that the actors do not."""
+    done = subprocess.run([sys.executable, "-c", RUN, tmp_path, docs], capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
-    new, failed, made = json.loads(done.stdout.splitlines()[-1])
-    assert new == 6 and len(failed) == 1 and "broken.pdf" in failed[0]
-    assert Path(f"{docs}.died").exists()
     titans("ingest", docs, code=3)
-    assert made == digest(titans)
-    assert "0 new, 6 unchanged" in titans("ingest", docs, "--home", tmp_path / "cluster", code=3).output
-    titans("check", "--read-data", "--home", tmp_path / "cluster")
+    results = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("[")]
+    assert [storage for storage, *_ in results] == ["shared", "apart"]
+    for storage, new, failed, made in results:
+        assert new == 6 and len(failed) == 1 and "broken.pdf" in failed[0]
+        assert (tmp_path / f"{storage}.died").exists()
+        assert made == digest(titans)
+        assert "0 new, 6 unchanged" in titans("ingest", docs, "--home", tmp_path / storage, code=3).output
+        titans("check", "--read-data", "--home", tmp_path / storage)
 
 
 def test_no_cluster_is_told(titans, docs):

@@ -26,9 +26,10 @@ FOX = "What did the fox say about the grapes?"
 
 
 @linux
-@pytest.mark.parametrize("arguments", [["--count", "4"], ["--faults", "--step", "41"]], ids=["kills", "faults"])
+@pytest.mark.parametrize("arguments", [["--count", "2"], ["--faults", "--count", "1"]], ids=["kills", "faults"])
 def test_no_operation_loses_anything(arguments, tmp_path):
-    command = [sys.executable, "bench/kill.py", *arguments, "--work", str(tmp_path / "work"), "--seed", str(os.getpid())]
+    """Two kills of each operation and one fault of each kind, the same each time; bench/kill.py tries hundreds, and every call."""
+    command = [sys.executable, "bench/kill.py", *arguments, "--work", str(tmp_path / "work"), "--seed", "1"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -83,7 +84,7 @@ with Store.open(Path({str(copied.home)!r})) as store:
     input()
     for _ in range(8):
         index = open_index(store, store.require_head())
-        assert len(index.gists) and int(index.owners[-1]) == index.memories - 1
+        assert len(index.vectors) and int(index.owners[-1]) == index.memories - 1
 """
     start = [sys.executable, "-c", code]
     processes = [subprocess.Popen(start, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT) for _ in range(2)]

@@ -8,6 +8,7 @@ from contextlib import closing
 
 import pytest
 
+from titans_cli.errors import UsageError
 from titans_cli.services import history
 from titans_cli.store import History, Turn
 
@@ -115,9 +116,9 @@ def test_conversations_are_named_and_loaded(copied):
     assert history.names(copied.home) == ["other", "trip"]
     name, earlier = history.load(copied.home, "trip")
     assert name == "trip" and [answer.question for answer in earlier] == ["Who is the author?"]
-    with pytest.raises(Exception, match="already"):
+    with pytest.raises(UsageError, match="already"):
         history.rename(copied.home, "other", "trip")
-    with pytest.raises(Exception, match="other"):
+    with pytest.raises(UsageError, match="other"):
         history.load(copied.home, "none")
 
 

@@ -170,3 +170,18 @@ def test_a_file_in_a_closed_folder_is_not_taken_for_deleted(monkeypatch):
     assert is_missing("/no/such/file")
     monkeypatch.setattr(os, "stat", refuse)
     assert not is_missing("/closed/file")
+
+
+def test_a_watched_folder_that_is_unmounted_is_not_forgotten(titans, docs, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "ship.txt").write_text(SHIP)
+    titans("ingest", docs, other)
+    (docs / "mill.txt").unlink()  # as where a drive was
+    next(watch(titans.home, Models(), [docs, other]))
+    assert documents(titans).keys() == {"docs/mill.txt", "other/ship.txt"}
+    (other / "ship.txt").unlink()
+    (docs / "reed.txt").write_text("Reeds bend, and so they do not break.")
+    (other / "bee.txt").write_text("Bees dance to tell each other where flowers are.")
+    next(watch(titans.home, Models(), [docs, other]))
+    assert documents(titans).keys() == {"docs/reed.txt", "other/bee.txt"}

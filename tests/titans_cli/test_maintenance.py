@@ -1,11 +1,15 @@
 """Forgetting, pruning, checking and mending a store."""
 
 import json
+import os
 import shlex
 import shutil
+import stat
+import sys
 
 import pytest
 
+from titans_cli.errors import UsageError
 from titans_cli.services.maintenance import check, find_documents
 from titans_cli.store import Store, shard_path
 
@@ -60,7 +64,7 @@ def test_another_file_with_the_same_content_keeps_its_memories(titans, tmp_path)
 
 @pytest.mark.parametrize(("text", "hint"), [("aesp.html", "aesop"), ("docs/", "Several documents"), ("zzzz", "titans status")])
 def test_unknown_documents_are_refused_with_a_hint(copied, text, hint):
-    with pytest.raises(Exception, match=hint):
+    with pytest.raises(UsageError, match=hint):
         find_documents(list(shards(copied).values()), [text])
     files = copied.files()
     copied("forget", text, code=2)
@@ -141,3 +145,17 @@ def test_commands_that_mend_can_be_pasted_into_a_shell(titans, tmp_path):
 def test_the_store_keeps_its_connection_to_itself(copied):
     with Store.open(copied.home) as store:
         assert not {name for name in vars(store) if not name.startswith("_")} - {"home", "bookkeeping"}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such permissions")
+def test_a_new_store_and_exports_are_readable_by_their_owner_alone(titans, tmp_path):
+    before = os.umask(0o022)
+    try:
+        (tmp_path / "mill.txt").write_text("The mill at Lund was built in 1702.")
+        titans("ingest", tmp_path / "mill.txt")
+        titans("export", tmp_path / "mill.titans")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(titans.home.stat().st_mode) == 0o700
+    for path in (tmp_path / "mill.titans", *titans.home.rglob("*.safetensors")):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600

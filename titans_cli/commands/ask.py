@@ -28,7 +28,9 @@ from titans_cli.settings import home_folder
 )
 def ask(
     question: Annotated[str | None, typer.Argument(help="The question; standard input when it is - or not given.")] = None,
-    questions: Annotated[Path | None, typer.Option("--questions", help="File with one question a line, or - for standard input.")] = None,
+    questions: Annotated[
+        Path | None, typer.Option("--questions", readable=False, help="File with one question a line, or - for standard input.")
+    ] = None,
     follow: Annotated[bool, typer.Option("--continue", "-c", help="Treat as a follow-up to the last question.")] = False,
     context: Annotated[int, typer.Option("--context", min=0, max=100, help="Sentences to recite around the evidence.")] = 0,
     why: Annotated[bool, typer.Option("--why", help="Show which memories woke, and how strongly.")] = False,

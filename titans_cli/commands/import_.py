@@ -14,7 +14,7 @@ from titans_cli.settings import home_folder
 
 @command("titans import laptop.titans desktop.titans")
 def import_(
-    sources: Annotated[list[Path], typer.Argument(help="Files that titans export has written.")],
+    sources: Annotated[list[Path], typer.Argument(readable=False, help="Files that titans export has written.")],
     max_size: Annotated[float, typer.Option("--max-size", min=0, help="Gigabytes that a file may have.")] = 64,
     home: Home = None,
 ) -> None:

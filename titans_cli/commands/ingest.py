@@ -43,7 +43,8 @@ class IngestCommand(TyperCommand):
 )
 def ingest(
     paths: Annotated[
-        list[Path] | None, typer.Argument(help="Files and folders: .pdf, .docx, .epub, .html, .txt, .md, .rst; - is standard input.")
+        list[Path] | None,
+        typer.Argument(readable=False, help="Files and folders: .pdf, .docx, .epub, .html, .txt, .md, .rst; - is standard input."),
     ] = None,
     include: Annotated[list[str] | None, typer.Option("--include", help="Only files that fit this pattern, such as '*.log'.")] = None,
     exclude: Annotated[list[str] | None, typer.Option("--exclude", help="No files or folders that fit this pattern.")] = None,

@@ -13,7 +13,7 @@ from titans_cli.services.transfer import merge_into
 
 @command("titans merge laptop.titans desktop.titans --into all.titans")
 def merge(
-    sources: Annotated[list[Path], typer.Argument(help="Files that titans export has written.")],
+    sources: Annotated[list[Path], typer.Argument(readable=False, help="Files that titans export has written.")],
     into: Annotated[Path, typer.Option("--into", help="File to write, by custom NAME.titans")],
     max_size: Annotated[float, typer.Option("--max-size", min=0, help="Gigabytes that a file may have.")] = 64,
 ) -> None:

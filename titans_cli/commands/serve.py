@@ -19,7 +19,8 @@ def serve(
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes any that is free.")] = PORT,
     host: Annotated[str, typer.Option("--host", help="Only 127.0.0.1: nobody else's machine can ask.")] = "127.0.0.1",
     token_file: Annotated[
-        Path | None, typer.Option("--token-file", help="File with a token that each request must bring; $TITANS_TOKEN does the same.")
+        Path | None,
+        typer.Option("--token-file", readable=False, help="File with a token that each request must bring; $TITANS_TOKEN does the same."),
     ] = None,
     device: Device = None,
     home: Home = None,

@@ -13,7 +13,7 @@ from titans_cli.settings import home_folder
 
 @command("titans surprise draft.pdf", "titans surprise draft.pdf --html draft.html --png draft.png", "titans surprise news.txt --least 0.5")
 def surprise(
-    file: Annotated[Path, typer.Argument(help="A file of a kind that titans ingest reads, or - for standard input.")],
+    file: Annotated[Path, typer.Argument(readable=False, help="A file of a kind that titans ingest reads, or - for standard input.")],
     least: Annotated[float, typer.Option("--least", min=0, max=1, help="Show only sentences of at least this surprise.")] = 0,
     html: Annotated[Path | None, typer.Option("--html", help="Also write a page for a browser.")] = None,
     png: Annotated[Path | None, typer.Option("--png", help="Also write an image.")] = None,

@@ -14,7 +14,7 @@ from titans_cli.settings import home_folder
 
 @command("titans watch ./notes", "titans watch ./notes --exclude drafts")
 def watch(
-    folders: Annotated[list[Path], typer.Argument(help="Folders to keep memorized.")],
+    folders: Annotated[list[Path], typer.Argument(readable=False, help="Folders to keep memorized.")],
     include: Annotated[list[str] | None, typer.Option("--include", help="Only files that fit this pattern.")] = None,
     exclude: Annotated[list[str] | None, typer.Option("--exclude", help="No files or folders that fit this pattern.")] = None,
     device: Device = None,

@@ -115,8 +115,25 @@ def test_every_parameter_learns_from_recitation(joining, rule, depth):
     assert silent == []
 
 
-@pytest.mark.parametrize("joining", MEMORIZER_JOININGS)
-@pytest.mark.parametrize(("rule", "depth"), WRITERS)
+TRAINED = [
+    ("additive", "closed", 1),
+    ("additive", "titans", 2),
+    ("additive", "delta", 3),
+    ("additive", "rwkv7", 1),
+    ("mac", "closed", 1),
+    ("mal", "titans", 1),
+    ("lmm", "delta", 1),
+]
+"""Every rule at every depth and every joining; not their product, for each is trained first."""
+
+
+def test_every_writer_and_joining_is_trained():
+    assert {(rule, depth) for _, rule, depth in TRAINED} == set(WRITERS) and {joining for joining, _, _ in TRAINED} == set(
+        MEMORIZER_JOININGS
+    )
+
+
+@pytest.mark.parametrize(("joining", "rule", "depth"), TRAINED)
 def test_every_rule_and_joining_recites_what_it_says_it_wrote(joining, rule, depth):
     """Short training first: an untrained core with a memory inside cannot be corrected."""
     from model.training.memorizer import losses
