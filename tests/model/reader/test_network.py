@@ -52,10 +52,10 @@ def test_scores_are_those_of_the_window_piece_by_piece():
     torch.testing.assert_close(second.spans[0], pairs[0, 4:6, 4:6], atol=1e-5, rtol=1e-5)
 
 
-def test_the_windows_chosen_are_the_likeliest_in_their_order(monkeypatch):
-    monkeypatch.setattr("model.reader.reader.rank_windows", lambda encoder, question, windows: [0.5, -1.0, 3.0, 1.0])
+def test_the_windows_chosen_are_the_first_and_the_likeliest_in_their_order(monkeypatch):
+    monkeypatch.setattr("model.reader.reader.rank_windows", lambda encoder, question, windows: [-5.0, -1.0, 3.0, 1.0])
     reader = Reader(tiny(), None)
-    assert reader.choose([1], [[[2]]] * 4, 2) == [2, 3]
+    assert reader.choose([1], [[[2]]] * 4, 2) == [0, 2]
     assert reader.choose([1], [[[2]]] * 4, 3) == [0, 2, 3]
     assert reader.choose([1], [[[2]]] * 2, 3) == [0, 1]
 
