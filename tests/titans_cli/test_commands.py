@@ -302,7 +302,7 @@ def test_interrupted_ingest_keeps_what_is_finished_and_resumes(titans, tmp_path)
     folder.mkdir()
     (folder / "a.txt").write_text("The first document is short, and soon memorized.")
     shutil.copy(SAMPLES / "gettysburg-address.txt", folder / "c.txt")
-    words = random.Random(0).choices((SAMPLES / "gettysburg-address.txt").read_text().split(), k=8_000)
+    words = random.Random(0).choices((SAMPLES / "gettysburg-address.txt").read_text().split(), k=4_000)
     (folder / "bb.txt").write_text(" ".join(words))  # time for the signal to arrive
     command = [sys.executable, "-m", "titans_cli", "ingest", str(folder), "--home", str(titans.home)]
     heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a shell's background job inherits SIGINT ignored
