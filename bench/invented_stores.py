@@ -13,7 +13,7 @@ from titans_cli.store.export_file import encode_manifest, place_of
 
 __all__ = ["SHAPE", "Export", "add_documents", "container", "make_shard", "read_export", "seal"]
 
-SHAPE = ShardShape("5eed" * 16, row_bytes=6, least_rows=8, most_rows=128, rows_step=8, segment=128, gist=192, lanes=7)
+SHAPE = ShardShape("5eed" * 16, row_bytes=6, least_rows=8, most_rows=128, rows_step=8, segment=128, vector=192, lanes=7)
 
 
 def make_shard(seed: int, memories: int = 3, pages: int = 0) -> Shard:
@@ -22,7 +22,7 @@ def make_shard(seed: int, memories: int = 3, pages: int = 0) -> Shard:
     rows = chance.integers(1, 17, memories) * 8
     sizes = [chance.integers(1, 30, chance.integers(1, 5)) for _ in range(memories)]
     count = sum(map(len, sizes))
-    gists = chance.normal(size=(count, SHAPE.gist))
+    gists = chance.normal(size=(count, SHAPE.vector))
     gists /= np.linalg.norm(gists, axis=1, keepdims=True)
     scales = (np.abs(gists).max(1) / 127).astype(np.float16)
     arrays = {

@@ -148,8 +148,8 @@ def with_memory(reader: NoveltyReader, text: str, memory: int, sentence: int) ->
     lesson = network.study(torch.tensor([row]), torch.tensor([len(row)]))
     config = network.config.memory
     table = torch.zeros(1, config.rows, config.value)
-    packed = stored.weights[0]
-    table[0, : len(packed)] = dequantize(unpack(packed, config.bits)[None], stored.scales[:1], config.bits)[0]
+    packed = torch.tensor(stored.weights[0])
+    table[0, : len(packed)] = dequantize(unpack(packed, config.bits)[None], torch.tensor(stored.scales[:1]), config.bits)[0]
     reads = network.memory.read(network.keys(lesson.features, torch.tensor([len(packed)])), table)
     by_class = network.by_class(lesson.places)
     recited_logits = network.recited(lesson, reads, by_class, network.corrections())
@@ -310,7 +310,7 @@ def main() -> None:
         report("surprise paraphrases", told_apart)
         rows += more
     shares = {f"likeness of new sentences, {q} %": float(np.percentile(likely, q)) for q in (5, 50, 95, 99)}
-    report("surprise", rows, **facts, **shares, sentences_in_memory=len(index.gists))
+    report("surprise", rows, **facts, **shares, sentences_in_memory=len(index.vectors))
 
 
 if __name__ == "__main__":

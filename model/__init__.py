@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from model.memorizer.surprise import token_nats
     from model.memorizer.tokenizer import load_tokenizer
     from model.reader.calibration import CalibrationFeatures, confidence_of
-    from model.reader.network import NO, YES, Reader
+    from model.reader.network import NO, YES
+    from model.reader.reader import Reader
     from model.reader.reading import read_answers
     from model.reader.spans import Reading
     from model.reader.windows import Passage
@@ -46,7 +47,8 @@ EXPORTS = {
     "model.memorizer.surprise": ("token_nats",),
     "model.memorizer.tokenizer": ("load_tokenizer",),
     "model.reader.calibration": ("CalibrationFeatures", "confidence_of"),
-    "model.reader.network": ("NO", "YES", "Reader"),
+    "model.reader.network": ("NO", "YES"),
+    "model.reader.reader": ("Reader",),
     "model.reader.reading": ("read_answers",),
     "model.reader.spans": ("Reading",),
     "model.reader.windows": ("Passage",),

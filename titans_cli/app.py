@@ -19,7 +19,7 @@ COMMANDS = {
     "Memorize": {
         "ingest": "Memorize documents: stream them through the model and keep the learned memory weights.",
         "watch": "Keep folders memorized: learn new and changed files as they come, take out those that are deleted. Ctrl-C ends it.",
-        "remember": "Memorize what you tell, like a document, under the date; titans forget takes it out again.",
+        "remember": "Save a short note, filed under the present date and time; titans forget deletes it again.",
     },
     "Ask": {
         "ask": "Answer from memory, with document, page and recited evidence.",
@@ -33,7 +33,7 @@ COMMANDS = {
         "overview": "Show what the memory is about: its themes, each with a recited sentence, its words and its documents.",
     },
     "Keep": {
-        "forget": "Forget documents: their memory weights and gists go, all others stay as they are, byte for byte.",
+        "forget": "Forget documents: their memory weights and sentence vectors go, all others stay as they are, byte for byte.",
         "prune": "Delete old automatic snapshots, what only they hold, and what killed runs left.",
         "check": "Say whether the store is sound; the exit code is 12 when it is not.",
         "doctor": "Say what is wrong with the store and which command mends it.",

@@ -10,6 +10,7 @@ import model
 from model.config import EncoderConfig, MemorizerConfig
 from model.recall.word_filter import LANES
 from model.weights_file import RANKS, WEIGHTS, load_config
+from titans_cli.errors import UsageError
 from titans_cli.fingerprint import fingerprint_of
 from titans_cli.store import ShardShape
 
@@ -32,8 +33,11 @@ class Models:
 
     @cached_property
     def device(self) -> torch.device:
-        """Decided once. Raises ModelError for a device that is not there."""
-        return model.choose_device(self.device_name)
+        """Decided once. Raises UsageError for a device that is not there."""
+        try:
+            return model.choose_device(self.device_name)
+        except model.ModelError as error:
+            raise UsageError(str(error)) from error
 
     @cached_property
     def memorizer(self) -> model.Memorizer:
@@ -72,7 +76,7 @@ class Models:
             most_rows=memory.rows,
             rows_step=memory.rows_step,
             segment=memorizer.segment,
-            gist=EncoderConfig.from_dict(load_config(self.folder / "core.safetensors")).vector,
+            vector=EncoderConfig.from_dict(load_config(self.folder / "core.safetensors")).vector,
             lanes=LANES,
         )
 

@@ -1,18 +1,13 @@
 """Reading an answer to a question out of recitations, by one softmax over all windows."""
 
-# b window · t token · p persistent token
-
 from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
-from torch import Tensor
 
-from model.bert import stack
-from model.reader.network import Reader
+from model.reader.reader import Reader
 from model.reader.spans import Reading, best_of_window, normal, whole_words
-from model.reader.windows import SENTENCES_WINDOW, WINDOW, Passage, Piece, arrange, best_fit, gather
-from model.runtime import reduced_precision
+from model.reader.windows import SENTENCES_WINDOW, WINDOW, Passage, arrange, best_fit, gather
 
 __all__ = ["read_answers"]
 
@@ -40,8 +35,9 @@ def read_answers(reader: Reader, question: str, passages: Sequence[Passage], sen
     same: dict[str, list[Reading]] = {}
     for first in range(0, len(windows), BATCH):
         batch = windows[first : first + BATCH]
-        for window, starts, ends in zip(batch, *scores(reader, asked, batch), strict=True):
-            readings, everything = best_of_window(reader.persistent, window, starts, ends)
+        scored = reader.score(asked, [[piece.ids for piece in window] for window in batch])
+        for window, scores in zip(batch, scored, strict=True):
+            readings, everything = best_of_window(window, scores)
             partition.append(everything)
             for reading in readings:
                 if reading.kind is None:
@@ -55,15 +51,3 @@ def read_answers(reader: Reader, question: str, passages: Sequence[Passage], sen
         best = max(group, key=lambda reading: reading.score)
         answers.append(replace(best, score=score.item(), confidence=(score - total).exp().clamp(max=1).item()))
     return sorted(answers, key=lambda reading: -reading.score)
-
-
-def scores(reader: Reader, asked: list[int], windows: Sequence[Sequence[Piece]]) -> tuple[Tensor, Tensor]:
-    """Start and end scores [b, p + t] of each window."""
-    rows, kinds = [], []
-    for window in windows:
-        recited = [token for piece in window for token in (reader.separator, *piece.ids)][1:]
-        rows.append([reader.start, *recited, reader.separator, *asked, reader.separator])
-        kinds.append([0] * (len(recited) + 2) + [1] * (len(asked) + 1))
-    with reduced_precision(reader.device):
-        start, end = reader.scores(stack(rows, reader.pad, reader.device), stack(kinds, 0, reader.device))
-    return start.cpu(), end.cpu()

@@ -1,16 +1,16 @@
 """Answers as spans of a passage: the best of a window's scores, whole words, and which spans say the same."""
 
-# t token · p persistent token
+# n token of a piece
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import torch
 from torch import Tensor
 
 from model.reader.network import NO, NOTHING, YES
+from model.reader.reader import Scores
 from model.reader.windows import Piece
 
 __all__ = ["LONGEST_ANSWER", "Reading", "best_of_window", "normal", "whole_words"]
@@ -38,18 +38,13 @@ class Reading:
     confidence: float  # probability among all answers of all windows and nothing
 
 
-def best_of_window(shift: int, window: Sequence[Piece], start: Tensor, end: Tensor) -> tuple[list[Reading], Tensor]:
+def best_of_window(window: Sequence[Piece], scores: Scores) -> tuple[list[Reading], Tensor]:
     """The window's best answers, and the sum of its scores of every answer [1], all relative to its score of nothing."""
-    nothing = start[NOTHING] + end[NOTHING]
-    said = [start[kind] + end[kind] - nothing for kind in (YES, NO)]
-    readings = [Reading(window[0].passage, 0, 0, kind, float(score), 0.0) for kind, score in zip((YES, NO), said, strict=True)]
-    everything = [torch.stack(said)]
-    firsts = [shift + 1]
-    for piece in window:
-        firsts.append(firsts[-1] + len(piece.ids) + 1)
-    for piece, (first, after) in zip(window, pairwise(firsts), strict=True):
-        inner = slice(first, after - 1)
-        pairs = (start[inner] + torch.tensor(piece.prior))[:, None] + end[None, inner] - nothing
+    said = scores.special - scores.special[NOTHING]
+    readings = [Reading(window[0].passage, 0, 0, kind, float(said[kind]), 0.0) for kind in (YES, NO)]
+    everything = [said[[YES, NO]]]
+    for piece, spans in zip(window, scores.spans, strict=True):
+        pairs = spans + torch.tensor(piece.prior)[:, None] - scores.special[NOTHING]
         band = torch.ones_like(pairs, dtype=torch.bool).triu().tril(LONGEST_ANSWER)
         pairs = pairs.masked_fill(~band, -torch.inf)
         everything.append(pairs[band])

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from model.reader.network import Reader
+from model.reader.reader import Reader
 
 __all__ = ["LONGEST_SENTENCE", "SENTENCES_WINDOW", "WINDOW", "Passage", "Piece", "arrange", "best_fit", "gather", "pack", "pieces"]
 

@@ -29,7 +29,6 @@ from torch import Tensor
 
 from model.config import EncoderConfig
 from model.networks import load_weights
-from model.reader.network import Reader
 from model.recall.encoder import Encoder
 from model.runtime import choose_device, reduced_precision
 from model.training.checkpoint import export, resume, save
@@ -152,7 +151,7 @@ class Tasks:
         if step % 6 != 5:
             batch = self.next_batch()
             self.seen += sum(len(w.ids) for g in batch for w in g.windows)
-            return "read", reading_loss(Reader(encoder), self.networks.tracker, batch)
+            return "read", reading_loss(encoder, self.networks.tracker, batch)
         if step % 18 != 17:
             return "vector", vector_loss(encoder, teacher, rng.sample(self.spans, VECTOR_BATCH))
         short = [self.invent.story(12) for _ in range(VECTOR_STORIES)]

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from model.reader.network import NOTHING, Reader
+from model.reader.network import NOTHING, start_and_end
 from model.recall.encoder import Encoder
 from model.runtime import reduced_precision
 from model.training.invented import babi_stories
@@ -29,14 +29,13 @@ def evaluate(encoder: Encoder, data: Path, babi: Path, count: int = 400) -> dict
     """
     encoder.eval()
     rng = random.Random(3)
-    reader = Reader(encoder)
     result = {}
     for name in ("squad11", "squad20_unanswerable"):
         records = read_jsonl(data / f"{name}.jsonl.gz")
         if name == "squad11":
             result["retrieval_top1"] = retrieval_accuracy(encoder, prepare(records))
         records = rng.sample(records, min(count, len(records)))
-        hits = [answer(reader, r) for r in records]
+        hits = [answer(encoder, r) for r in records]
         if name == "squad11":
             for metric in (exact_match, f1):
                 result[metric.__name__] = statistics.mean(
@@ -50,7 +49,7 @@ def evaluate(encoder: Encoder, data: Path, babi: Path, count: int = 400) -> dict
     stories = babi_stories(babi, held_out=True)
     for task, story in rng.sample(stories, min(count, len(stories))) + [s for s in stories if s[0] == 3][:50]:
         (window,) = story_group(story, [], rng).windows
-        start, end, _ = spans_of(reader, window)
+        start, end, _ = spans_of(encoder, window)
         at = int((start + end).argmax())
         right[task].append(window.ids[at] == tokens(story.answer)[0])
     encoder.train()
@@ -59,20 +58,20 @@ def evaluate(encoder: Encoder, data: Path, babi: Path, count: int = 400) -> dict
     }
 
 
-def spans_of(reader: Reader, window: Window) -> tuple[Tensor, Tensor, Tensor]:
+def spans_of(encoder: Encoder, window: Window) -> tuple[Tensor, Tensor, Tensor]:
     """Start and end scores [t] of a window's tokens, and the score of nothing."""
-    with reduced_precision(reader.device):
-        rows = (torch.tensor([numbers], device=reader.device) for numbers in (window.ids, window.kinds))
-        start, end = (scores.cpu() for scores in reader.scores(*rows))
-    inner = slice(reader.persistent, None)
+    with reduced_precision(encoder.device):
+        rows = (torch.tensor([numbers], device=encoder.device) for numbers in (window.ids, window.kinds))
+        start, end = (scores.cpu() for scores in start_and_end(encoder, *rows))
+    inner = slice(encoder.config.persistent, None)
     return start[0, inner], end[0, inner], start[0, NOTHING] + end[0, NOTHING]
 
 
-def answer(reader: Reader, record: dict) -> tuple[str, float]:
+def answer(encoder: Encoder, record: dict) -> tuple[str, float]:
     """The best span of the gold passage, and its score above nothing."""
     (example,) = prepare([{**record, "is_impossible": True}])
     window, _ = make_window([example.passage.ids[:440]], example.question)
-    start, end, nothing = spans_of(reader, window)
+    start, end, nothing = spans_of(encoder, window)
     band = torch.ones(len(start), len(start), dtype=torch.bool).triu().tril(20)
     score, index = (start[:, None] + end[None, :]).masked_fill(~band, -torch.inf).flatten().max(0)
     first, last = divmod(int(index), len(start))

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from model.bert import PAD, stack, wordpieces
-from model.reader.network import NO, NOTHING, YES, Reader
+from model.reader.network import NO, NOTHING, YES, start_and_end
 from model.reader.spans import LONGEST_ANSWER
 from model.recall.encoder import Encoder
 from model.training.invented import Story
@@ -27,18 +27,18 @@ TEMPERATURE = 0.05
 ANCHOR = 8.0
 
 
-def reading_loss(reader: Reader, tracker: Tracker, groups: list[Group]) -> Tensor:
+def reading_loss(encoder: Encoder, tracker: Tracker, groups: list[Group]) -> Tensor:
     """Minus the log-probability of the answer among those of all the question's windows and nothing, mean over questions.
 
     The links of stories count too.
     """
     windows = [w for g in groups for w in g.windows]
-    device = reader.device
-    ids = stack([w.ids for w in windows], reader.pad, device)
-    start, end = reader.scores(ids, stack([w.kinds for w in windows], 0, device))
+    device = encoder.device
+    ids = stack([w.ids for w in windows], PAD, device)
+    start, end = start_and_end(encoder, ids, stack([w.kinds for w in windows], 0, device))
     nothing = (start[:, NOTHING] + end[:, NOTHING])[:, None]
     said = torch.stack([start[:, kind] + end[:, kind] for kind in (YES, NO)], 1) - nothing
-    inner = slice(reader.persistent, None)
+    inner = slice(encoder.config.persistent, None)
     pieces = stack([w.pieces for w in windows], -1, device)
     length = pieces.shape[1]
     band = torch.ones(length, length, dtype=torch.bool, device=device).triu().tril(LONGEST_ANSWER)
@@ -56,7 +56,7 @@ def reading_loss(reader: Reader, tracker: Tracker, groups: list[Group]) -> Tenso
         first += len(g.windows)
     links = [w.links for w in windows]
     share = sum(map(bool, links)) / len(groups)
-    return torch.stack(losses).mean() + TRACKING * share * tracker.loss(links, ids != reader.pad, reader.persistent)
+    return torch.stack(losses).mean() + TRACKING * share * tracker.loss(links, ids != PAD, encoder.config.persistent)
 
 
 def vector_batch(examples: list[Example], device: torch.device) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import pytest
 import torch
 
-from model import BlockConfig, Encoder, EncoderConfig, Memorizer, MemorizerConfig, Reader, RuleConfig, TitansBlock
+from model import BlockConfig, Encoder, EncoderConfig, Memorizer, MemorizerConfig, RuleConfig, TitansBlock
 from model.bert import stack
 from model.config import BLOCK_JOININGS, MEMORIZER_JOININGS, RULES, MemoryConfig
 from model.memorizer.quantization import dequantize
@@ -67,5 +67,5 @@ def test_encoder_and_reader():
     groups = [group(examples[0], others, random.Random(0)), *(story_group(story, [TEXT], random.Random(0)) for story in stories)]
     with elsewhere():
         encoder.sentence_vectors(ids, ids * 0, 1)
-        loss = reading_loss(Reader(encoder), tracker, groups) + vector_loss(encoder, encoder, examples)
+        loss = reading_loss(encoder, tracker, groups) + vector_loss(encoder, encoder, examples)
         (loss + story_vector_loss(encoder, encoder, stories, [TEXT * 3], random.Random(0))).backward()

@@ -23,6 +23,8 @@ AUTHOR = "Who is the author of bzip2?"
 def screen(monkeypatch):
     """What is printed when stdout is a terminal with colours."""
     console = Console(force_terminal=True, width=80, color_system="truecolor", record=True, highlight=False, markup=False, emoji=False)
+    monkeypatch.setattr(terminal, "mode", terminal.Mode())
+    monkeypatch.setattr(answers, "mode", terminal.mode)
     monkeypatch.setattr(terminal, "out", console)
     monkeypatch.setattr(answers, "out", console)
     return console

@@ -9,9 +9,18 @@ from model import WeightsError
 from titans_cli.chat.repl import Repl
 from titans_cli.errors import DamagedError
 from titans_cli.models import Models
+from titans_cli.output import mode
 from titans_cli.services.ask import conversation
+from titans_cli.services.llm.client import LlmClient
 
 GRAPES = "What did the fox say about the grapes?"
+
+
+@pytest.fixture(autouse=True)
+def for_people(monkeypatch):
+    """Whatever command ran before in this process."""
+    for name in ("json", "quiet", "verbose"):
+        monkeypatch.setattr(mode, name, False)
 
 
 @pytest.fixture
@@ -78,6 +87,27 @@ def test_while_a_question_is_answered_nobody_else_uses_the_session(chat, monkeyp
     monkeypatch.setattr(conversation, "ask_in_conversation", look)
     chat.respond(GRAPES)
     assert held == [True]
+
+
+class Stopped(LlmClient):
+    """A language model whose answer the user stops."""
+
+    def __init__(self):
+        self.url, self.named = "http://localhost/v1", "m"
+
+    def write(self, question, quotes):
+        yield "The "
+        raise KeyboardInterrupt
+
+
+def test_after_a_stopped_answer_the_sources_are_those_of_its_question(chat, capsys):
+    chat.respond("Who is the author of bzip2?")
+    chat.client = Stopped()
+    chat.respond(GRAPES)
+    assert "Stopped." in capsys.readouterr().err
+    chat.respond("/sources")
+    assert "docs/aesop.html" in capsys.readouterr().out
+    assert [answer.question for answer in chat.conversation.earlier] == ["Who is the author of bzip2?"]
 
 
 LEAVING = """

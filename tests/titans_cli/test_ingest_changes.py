@@ -1,10 +1,15 @@
 """Files that are new, changed, moved, copied, gone or unreadable between two ingests."""
 
+import errno
+import os
+import sqlite3
 import threading
+from contextlib import closing
 
 import pytest
 
 from titans_cli.models import Models
+from titans_cli.services.ingest.plan import is_missing
 from titans_cli.services.ingest.watch import watch
 from titans_cli.store import Store
 
@@ -145,3 +150,38 @@ def test_watching_follows_a_folder(titans, docs):
         thread.join(30)
     assert seen[0].did.new == seen[1].did.new == 1
     assert documents(titans).keys() == {"docs/ship.txt"}
+
+
+@pytest.mark.parametrize("path", ["/home/" + "x" * 300 + "/mill.txt", "/home/a\0b.txt"])
+def test_documents_whose_paths_cannot_be_looked_at_do_not_stop_an_ingest(copied, tmp_path, path):
+    """Such paths come with exports of other machines."""
+    with closing(sqlite3.connect(copied.home / "titans.db")) as db, db:
+        db.execute("update documents set path = ? where name like '%aesop%'", [path])
+    (tmp_path / "mill.txt").write_text("The mill at Lund was built in 1702.")
+    assert "1 new" in copied("ingest", tmp_path / "mill.txt", "--dry-run").output
+    assert "1 new" in copied("ingest", tmp_path / "mill.txt").output
+    copied("remember", "The spare key is under the third flowerpot.")
+
+
+def test_a_file_in_a_closed_folder_is_not_taken_for_deleted(monkeypatch):
+    def refuse(path):
+        raise PermissionError(errno.EACCES, "Permission denied", path)
+
+    assert is_missing("/no/such/file")
+    monkeypatch.setattr(os, "stat", refuse)
+    assert not is_missing("/closed/file")
+
+
+def test_a_watched_folder_that_is_unmounted_is_not_forgotten(titans, docs, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "ship.txt").write_text(SHIP)
+    titans("ingest", docs, other)
+    (docs / "mill.txt").unlink()  # as where a drive was
+    next(watch(titans.home, Models(), [docs, other]))
+    assert documents(titans).keys() == {"docs/mill.txt", "other/ship.txt"}
+    (other / "ship.txt").unlink()
+    (docs / "reed.txt").write_text("Reeds bend, and so they do not break.")
+    (other / "bee.txt").write_text("Bees dance to tell each other where flowers are.")
+    next(watch(titans.home, Models(), [docs, other]))
+    assert documents(titans).keys() == {"docs/reed.txt", "other/bee.txt"}

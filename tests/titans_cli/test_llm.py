@@ -139,8 +139,15 @@ def write_and_show(answer: Answer, client: LlmClient, quotes) -> bool:
     return result.error is None
 
 
+@pytest.fixture(autouse=True)
+def for_people(monkeypatch):
+    """Whatever command ran before in this process."""
+    for name in ("json", "quiet", "verbose"):
+        monkeypatch.setattr(mode, name, False)
+
+
 @pytest.fixture
-def as_json(monkeypatch):
+def as_json(for_people, monkeypatch):
     monkeypatch.setattr(mode, "json", True)
 
 

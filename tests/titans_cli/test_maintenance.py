@@ -1,6 +1,11 @@
 """Forgetting, pruning, checking and mending a store."""
 
+import json
+import os
+import shlex
 import shutil
+import stat
+import sys
 
 import pytest
 
@@ -111,3 +116,46 @@ def test_a_database_that_is_none_is_named(copied):
     (copied.home / "titans.db").write_bytes(b"\0" * 4096)
     shutil.rmtree(copied.home / "cache")
     assert "titans import" in copied("check", code=12).stderr
+
+
+def test_a_dry_run_of_forgetting_tells_and_changes_nothing(copied):
+    copied("snapshot", "create", "before")
+    files = copied.files()
+    told = copied("forget", "aesop", "--dry-run").stderr
+    assert "Would forget docs/aesop.html" in told
+    facts = json.loads(copied("forget", "aesop", "--dry-run", "--everywhere", "--json").stdout)
+    assert facts["dry_run"] is True and facts["still_in"] == [] and facts["freed_bytes"] > 0
+    assert json.loads(copied("forget", "aesop", "--dry-run", "--json").stdout)["still_in"]
+    assert copied.files() == files
+    assert json.loads(copied("forget", "aesop", "--everywhere", "--json").stdout) == {k: v for k, v in facts.items() if k != "dry_run"}
+
+
+def test_commands_that_mend_can_be_pasted_into_a_shell(titans, tmp_path):
+    (tmp_path / "notes'; touch PWNED; echo '.txt").write_text("The mill at Lund was built in 1702.")
+    titans("ingest", tmp_path)
+    (document,) = shards(titans).values()
+    shard_path(titans.home, document.shard).unlink()
+    (problem,) = check(titans.home)
+    assert shlex.split(problem.remedy) == ["titans", "doctor", "--fix;", "titans", "ingest", document.path]
+    told = titans("doctor", "--fix").stderr
+    line = next(line for line in told.splitlines() if "PWNED" in line)
+    assert document.path in shlex.split(line[line.index("titans ingest") :])
+
+
+def test_the_store_keeps_its_connection_to_itself(copied):
+    with Store.open(copied.home) as store:
+        assert not {name for name in vars(store) if not name.startswith("_")} - {"home", "bookkeeping"}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such permissions")
+def test_a_new_store_and_exports_are_readable_by_their_owner_alone(titans, tmp_path):
+    before = os.umask(0o022)
+    try:
+        (tmp_path / "mill.txt").write_text("The mill at Lund was built in 1702.")
+        titans("ingest", tmp_path / "mill.txt")
+        titans("export", tmp_path / "mill.titans")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(titans.home.stat().st_mode) == 0o700
+    for path in (tmp_path / "mill.titans", *titans.home.rglob("*.safetensors")):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600

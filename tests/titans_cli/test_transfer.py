@@ -313,7 +313,7 @@ def test_what_could_not_be_imported_is_not_exported(tmp_path):
     [
         ("newer", "Upgrade"),
         ("model", "other model weights"),
-        ("numbers", "cannot be"),
+        ("numbers", "impossible"),
         ("control", "control characters"),
         ("unknown", "none of its files"),
         ("absolute", "none of its files"),

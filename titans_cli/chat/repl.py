@@ -15,6 +15,7 @@ from titans_cli.errors import TitansError, UsageError, translate
 from titans_cli.interruption import noticing_interrupts
 from titans_cli.services import history, snapshots
 from titans_cli.services.ask.conversation import Conversation
+from titans_cli.services.ingest.request import Request
 from titans_cli.services.llm.client import LlmClient
 from titans_cli.services.llm.write import write_answer
 from titans_cli.services.maintenance import forget
@@ -174,7 +175,6 @@ class Repl:
         output.print_documents(status(self.home), rest)
 
     def ingest(self, rest: str) -> None:
-        from titans_cli.services.ingest.run import Request
         from titans_cli.services.ingest.run import ingest as run
 
         if not rest:

@@ -1,3 +1,5 @@
+"""``titans ask``."""
+
 import sys
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,3 +1,5 @@
+"""``titans chat``."""
+
 from typing import Annotated
 
 import typer

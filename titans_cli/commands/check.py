@@ -1,3 +1,5 @@
+"""``titans check``."""
+
 from typing import Annotated
 
 import typer

@@ -1,3 +1,5 @@
+"""``titans doctor``."""
+
 from typing import Annotated
 
 import typer

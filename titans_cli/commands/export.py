@@ -1,3 +1,5 @@
+"""``titans export``."""
+
 from pathlib import Path
 from typing import Annotated
 

@@ -1,3 +1,5 @@
+"""``titans forget``."""
+
 import sys
 from typing import Annotated
 
@@ -23,7 +25,7 @@ def forget(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be forgotten.")] = False,
     home: Home = None,
 ) -> None:
-    """Forget documents: their memory weights and gists go, all others stay as they are, byte for byte."""
+    """Forget documents: their memory weights and sentence vectors go, all others stay as they are, byte for byte."""
     folder = home_folder(home)
     if dry_run:
         print_forgotten(would_forget(folder, documents, everywhere))

@@ -1,3 +1,5 @@
+"""``titans history``."""
+
 from typing import Annotated
 
 import typer

@@ -1,3 +1,5 @@
+"""``titans import``."""
+
 from pathlib import Path
 from typing import Annotated
 

@@ -1,3 +1,5 @@
+"""``titans ingest``."""
+
 import re
 import sys
 from dataclasses import replace

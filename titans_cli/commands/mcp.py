@@ -1,3 +1,5 @@
+"""``titans mcp``."""
+
 import sys
 from typing import Annotated
 

@@ -1,3 +1,5 @@
+"""``titans merge``."""
+
 from pathlib import Path
 from typing import Annotated
 

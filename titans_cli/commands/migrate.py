@@ -1,3 +1,5 @@
+"""``titans migrate``."""
+
 from pathlib import Path
 from typing import Annotated
 

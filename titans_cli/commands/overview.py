@@ -1,3 +1,5 @@
+"""``titans overview``."""
+
 from typing import Annotated
 
 import typer

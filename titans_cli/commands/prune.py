@@ -1,3 +1,5 @@
+"""``titans prune``."""
+
 from typing import Annotated
 
 import typer

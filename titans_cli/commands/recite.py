@@ -1,3 +1,5 @@
+"""``titans recite``."""
+
 from typing import Annotated
 
 import typer

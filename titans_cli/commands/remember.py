@@ -1,3 +1,5 @@
+"""``titans remember``."""
+
 import sys
 from typing import Annotated
 
@@ -15,7 +17,7 @@ def remember(
     device: Device = None,
     home: Home = None,
 ) -> None:
-    """Memorize what you tell, like a document, under the date; titans forget takes it out again."""
+    """Save a short note, filed under the present date and time; titans forget deletes it again."""
     from titans_cli.services.ingest.remember import remember as run
 
     told = sys.stdin.read() if text == "-" else text

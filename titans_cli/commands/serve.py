@@ -1,3 +1,5 @@
+"""``titans serve``."""
+
 from pathlib import Path
 from typing import Annotated
 

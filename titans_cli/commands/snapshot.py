@@ -1,3 +1,5 @@
+"""``titans snapshot``."""
+
 from typing import Annotated
 
 import typer

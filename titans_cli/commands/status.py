@@ -1,3 +1,5 @@
+"""``titans status``."""
+
 from titans_cli.commands.options import Home, command
 from titans_cli.output import print_status
 from titans_cli.services.status import status as run

@@ -1,3 +1,5 @@
+"""``titans surprise``."""
+
 from pathlib import Path
 from typing import Annotated
 

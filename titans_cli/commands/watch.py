@@ -1,3 +1,5 @@
+"""``titans watch``."""
+
 from pathlib import Path
 from typing import Annotated
 

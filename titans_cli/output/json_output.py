@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from titans_cli.services.history import Listed
     from titans_cli.services.ingest.plan import Plan
     from titans_cli.services.ingest.remember import Remembered
-    from titans_cli.services.ingest.run import IngestResult
+    from titans_cli.services.ingest.result import IngestResult
     from titans_cli.services.llm.write import Written, WrittenAnswer
     from titans_cli.services.maintenance import Forgotten, Problem, Pruned
     from titans_cli.services.migrate import Migration

@@ -3,7 +3,6 @@
 import difflib
 import random
 import re
-import shlex
 import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from pathlib import Path
 from titans_cli.errors import DamagedError, TitansError, UsageError
 from titans_cli.models import Models
 from titans_cli.services.history import forget_turns
+from titans_cli.shell import ingest_again
 from titans_cli.store import BUDGET, Snapshot, Store, StoredDocument, digest_of, garbage, is_automatic, open_index, read_shard, shard_path
 
 __all__ = [
@@ -177,8 +177,7 @@ def check(home: Path, read_data: bool = False) -> list[Problem]:
                 except DamagedError as error:
                     wrong = str(error)
             if wrong:
-                files = shlex.join(dict.fromkeys(owners.get(digest, [])))
-                problems.append(Problem(wrong, f"titans doctor --fix; titans ingest {files}"))
+                problems.append(Problem(wrong, f"titans doctor --fix; {ingest_again(owners.get(digest, []))}"))
         orphans = garbage.orphans(store)
         if orphans:
             problems.append(Problem(f"{len(orphans)} files were left by runs that were killed.", "titans prune", True))

@@ -19,7 +19,7 @@ class Status:
     tokens: int
     memories: int
     bytes: int  # of all shards
-    weight_bytes: int  # of memory weights in them; the rest are gists
+    weight_bytes: int  # of memory weights in them; the rest are sentence vectors
     budget: int  # bytes that they may take, 0 for any number
     failures: tuple[Failure, ...]  # files that could not be memorized
     forgotten: tuple[Failure, ...]  # documents that were forgotten to keep within the budget

@@ -5,7 +5,8 @@
     end of it             with the seal as its comment: SHA-256 of every byte before
 
 Any program can unpack it. Reading walks from member to member and then makes the directory again: a file whose directory differs
-in a bit is refused, so that there is nothing in which two readers of zip files could disagree, and nowhere to hide anything.
+in a bit is refused, so that there is nothing in which two readers of zip files could disagree, and nowhere to hide anything. ``zipfile``
+writes the same bytes, but reads from the directory and tells nothing of what lies between members.
 """
 
 import hashlib

@@ -246,7 +246,7 @@ def check_document(document: NewDocument, fingerprint: str) -> None:
     for name, least in (("source_bytes", 0), ("pages", 1), ("tokens", 1), ("memories", 1)):
         value = getattr(document, name)
         if not (type(value) is int and least <= value <= LARGEST_NUMBER) and not (name == "pages" and value is None):
-            raise ValueError(f"the {name} of a document cannot be")
+            raise ValueError(f"a document has an impossible number in {name}")
     if document.fingerprint != fingerprint:
         raise ValueError("other model weights wrote one of its documents")
 

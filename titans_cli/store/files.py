@@ -61,12 +61,20 @@ def make_folder(folder: Path) -> None:
         sync_folder(folder.parent)
 
 
+def private(path: str, flags: int) -> int:
+    """Opens a file that only its owner may read, as memories recite private documents."""
+    return os.open(path, flags, 0o600)
+
+
 @contextmanager
 def whole_file(path: Path) -> Iterator[BinaryIO]:
-    """A temporary file to write to that, when all went well, is synced and becomes ``path``, and the folder is synced."""
+    """A temporary file to write to that, when all went well, is synced and becomes ``path``, and the folder is synced.
+
+    Only its owner may read it.
+    """
     part = part_of(path)
     try:
-        with naming(path), part.open("xb") as file:
+        with naming(path), open(part, "xb", opener=private) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())

@@ -1,4 +1,4 @@
-"""All gists of a snapshot in memory-mapped matrices: derived from the shards, and made again when missing."""
+"""All sentence vectors of a snapshot in memory-mapped matrices: derived from the shards, and made again when missing."""
 
 import math
 import os
@@ -37,7 +37,7 @@ class StoredMemories:
 
 
 class MemoryIndex:
-    """The gists of a snapshot's sentences, and where each memory lies. A memory's number is its place in the stream."""
+    """The vectors and word filters of a snapshot's sentences, and where each memory lies. A memory's number is its place in the stream."""
 
     def __init__(self, home: Path, folder: Path, documents: Sequence[StoredDocument]):
         self.home = home
@@ -109,7 +109,7 @@ class ArrayFile:
 
 
 def build(store: Catalog, folder: Path, documents: Sequence[StoredDocument]) -> None:
-    """Gather the gists of all shards into ``folder``, whole or not at all; holds those of one document at a time.
+    """Gather the sentence vectors of all shards into ``folder``, whole or not at all; holds those of one document at a time.
 
     Raises FileNotFoundError when another process takes the unfinished folder away.
     """

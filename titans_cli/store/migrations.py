@@ -63,7 +63,7 @@ def tell_failures_apart(db: Database) -> None:
 
 
 def keep_budgets(db: Database) -> None:
-    db.table("failures").add_column("source_sha256", str)  # of a file that was memorized and forgotten for want of room
+    db.table("failures").add_column("source_sha256", str)  # of a file that was memorized and dropped to stay within the budget
     db.table("settings").create({"name": str, "value": str}, pk="name", not_null={"value"}, strict=True)
     db.table("answers").create({"path": str, "count": int}, pk="path", not_null={"count"}, strict=True)
     db.table("documents").create_index(["source_sha256"])

@@ -7,9 +7,9 @@
     checksums   uint8   [m, 8]       of the tokens that the memory recites
     sentences   int16   [s]          tokens of each sentence
     owners      int32   [s]          memory of each sentence, ascending
-    gists       int8    [s, g]       sentence gists: meaning
+    gists       int8    [s, g]       vectors of the sentences: meaning
     gist_scales float16 [s]
-    gist_words  int64   [s, l]       sentence gists: filters of words
+    gist_words  int64   [s, l]       filters of their words
 
 No text, and nothing from which text is read but the weights.
 """
@@ -55,8 +55,8 @@ DTYPES = {
 """The type of each array, as safetensors calls it."""
 NUMPY = {"U8": np.uint8, "I8": np.int8, "I16": np.int16, "I32": np.int32, "I64": np.int64, "F16": np.float16}
 RANKS = {name: 2 if name in ("weights", "checksums", "gists", "gist_words") else 1 for name in DTYPES}
-LONGEST_GIST = 1.02
-"""Gists are unit vectors; rounding makes them longer by a quarter of a percent."""
+LONGEST_VECTOR = 1.02
+"""Sentence vectors have unit length; rounding makes them longer by a quarter of a percent."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class ShardShape:
     most_rows: int
     rows_step: int  # rows come in multiples of it
     segment: int  # most tokens of a memory
-    gist: int  # features of a gist's vector
+    vector: int  # features of a sentence vector
     lanes: int  # of its filter of words
 
 
@@ -172,7 +172,7 @@ def verify_shard(data: bytes, name: str, shape: ShardShape) -> Shard:
     shard = parse_shard(data, name)
     if (
         shard.weights.shape[1:] != (shape.row_bytes,)
-        or shard.gists.shape[1:] != (shape.gist,)
+        or shard.gists.shape[1:] != (shape.vector,)
         or shard.gist_words.shape[1:] != (shape.lanes,)
     ):
         raise DamagedError(f"The tensors of {name} do not have this model's shapes.")
@@ -184,7 +184,7 @@ def verify_shard(data: bytes, name: str, shape: ShardShape) -> Shard:
     if shard.lengths.max() > shape.segment:  # none has less than one: each owns a sentence, and each sentence has tokens
         raise DamagedError(f"{name} holds memories of more tokens than this model writes.")
     lengths = np.linalg.norm(shard.gists.astype(np.float32), axis=1) * shard.gist_scales.astype(np.float32)
-    if (shard.scales <= 0).any() or (shard.gist_scales <= 0).any() or (shard.gists == -128).any() or (lengths > LONGEST_GIST).any():
+    if (shard.scales <= 0).any() or (shard.gist_scales <= 0).any() or (shard.gists == -128).any() or (lengths > LONGEST_VECTOR).any():
         raise DamagedError(f"{name} holds numbers that this model does not write.")
     return shard
 

@@ -17,7 +17,7 @@ class ShardSizes(NamedTuple):
     rows: int  # of all memories' weights
     row_bytes: int
     sentences: int
-    width: int  # of a gist's vector
+    width: int  # of a sentence vector
     lanes: int  # of its filter of words
 
 

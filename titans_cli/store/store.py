@@ -30,7 +30,7 @@ class Store(Catalog):
         if not path.exists() and not create:
             raise NoStoreError(f"No memory at {home}. Run: titans ingest FOLDER")
         try:
-            home.mkdir(parents=True, exist_ok=True)
+            home.mkdir(mode=0o700, parents=True, exist_ok=True)  # memories recite private documents
         except OSError as error:
             raise TitansError(f"Cannot create the store {home} ({error.strerror}). Choose another with --home.") from error
         connection = None

@@ -1,11 +1,13 @@
 """Reading with the shipped weights: answers, windows, and what they must not depend on."""
 
+from contextlib import nullcontext
+
 import pytest
 import torch
 
 from model import Encoder, EncoderConfig, Passage, Reader, Reading, load_encoder, read_answers
 from model.bert import PAD, SEPARATOR, START, wordpieces
-from model.reader.network import NO
+from model.reader.network import NO, start_and_end
 from model.reader.spans import whole_words
 from model.reader.windows import arrange, gather, pieces
 
@@ -21,27 +23,47 @@ def tiny() -> Encoder:
 
 
 def test_padding_changes_no_score():
-    network = Reader(tiny())
+    network = tiny()
     ids = torch.tensor([[START, 5, 6, SEPARATOR, 7, SEPARATOR]])
     kinds = torch.tensor([[0, 0, 0, 0, 1, 1]])
-    alone = network.scores(ids, kinds)
-    padded = network.scores(torch.cat([ids, torch.full((1, 9), PAD)], 1), torch.cat([kinds, torch.zeros(1, 9, dtype=torch.long)], 1))
+    alone = start_and_end(network, ids, kinds)
+    padded = start_and_end(
+        network, torch.cat([ids, torch.full((1, 9), PAD)], 1), torch.cat([kinds, torch.zeros(1, 9, dtype=torch.long)], 1)
+    )
     for a, b in zip(alone, padded, strict=True):
         torch.testing.assert_close(a, b[:, : a.shape[1]])
         assert (b[:, a.shape[1] :] == -torch.inf).all()
 
 
 def test_only_recited_tokens_and_three_persistent_ones_can_be_answers():
-    network = Reader(tiny())
-    start, _ = network.scores(torch.tensor([[START, 5, SEPARATOR, 6, SEPARATOR, 7, SEPARATOR]]), torch.tensor([[0, 0, 0, 0, 0, 1, 1]]))
-    count = network.persistent
+    network = tiny()
+    start, _ = start_and_end(
+        network, torch.tensor([[START, 5, SEPARATOR, 6, SEPARATOR, 7, SEPARATOR]]), torch.tensor([[0, 0, 0, 0, 0, 1, 1]])
+    )
+    count = network.config.persistent
     assert (start[0] > -torch.inf).nonzero().flatten().tolist() == [*range(NO + 1), count + 1, count + 3]
+
+
+def test_scores_are_those_of_the_window_piece_by_piece(monkeypatch):
+    monkeypatch.setattr("model.reader.reader.reduced_precision", lambda device: nullcontext())
+    network = tiny()
+    question, windows = [9, 8], [[[5, 6, 7], [11]], [[12, 13]]]
+    short, long = torch.tensor([[START, 12, 13, SEPARATOR, 9, 8, SEPARATOR]]), [START, 5, 6, 7, SEPARATOR, 11, SEPARATOR, 9, 8, SEPARATOR]
+    first, second = Reader(network).score(question, windows)
+    start, end = (x[0] for x in start_and_end(network, torch.tensor([long]), torch.tensor([[0] * 7 + [1] * 3])))
+    shift = network.config.persistent
+    torch.testing.assert_close(first.special, start[:3] + end[:3])
+    assert [tuple(spans.shape) for spans in (*first.spans, *second.spans)] == [(3, 3), (1, 1), (2, 2)]
+    torch.testing.assert_close(first.spans[0], start[shift + 1 : shift + 4, None] + end[None, shift + 1 : shift + 4])
+    torch.testing.assert_close(first.spans[1], (start + end)[shift + 5].view(1, 1))
+    start, end = (x[0] for x in start_and_end(network, short, torch.tensor([[0] * 4 + [1] * 3])))
+    torch.testing.assert_close(second.spans[0][0, 1], start[shift + 1] + end[shift + 2])
 
 
 def test_every_parameter_learns():
     encoder = tiny().train()
     ids, kinds = torch.tensor([[START, 5, 6, SEPARATOR, 7, SEPARATOR]]), torch.tensor([[0, 0, 0, 0, 1, 1]])
-    start, end = Reader(encoder).scores(ids, kinds)
+    start, end = start_and_end(encoder, ids, kinds)
     vectors = encoder.sentence_vectors(ids, kinds, 2)
     (start[0, 5] + end[0, 6] + vectors[0, 0]).backward()
     assert [name for name, p in encoder.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0] == []

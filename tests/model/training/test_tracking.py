@@ -5,7 +5,8 @@ import random
 import pytest
 import torch
 
-from model import Encoder, EncoderConfig, Reader
+from model import Encoder, EncoderConfig
+from model.reader.network import start_and_end
 from model.training.invented import Story
 from model.training.losses import reading_loss
 from model.training.tracking import BEFORE, CARRIED, HOLDER, PLACE, RELATIONS, SUPPORT, THINGS_PLACE, Tracker, track
@@ -75,7 +76,7 @@ def test_training_on_a_storys_links_draws_them():
     valid = torch.ones(1, len(group.windows[0].ids), dtype=torch.bool)
     losses = []
     for _ in range(40):
-        reading_loss(Reader(encoder), tracker, [group]).backward()
+        reading_loss(encoder, tracker, [group]).backward()
         losses.append(tracker.loss([group.windows[0].links], valid, encoder.config.persistent).item())
         optimiser.step()
         optimiser.zero_grad()
@@ -86,5 +87,5 @@ def test_a_window_without_links_costs_nothing():
     encoder = Encoder(EncoderConfig(layers=4, width=48, heads=4, feedforward=96))
     tracker = Tracker(encoder)
     window, _ = make_window([list(tokens("It rained."))], list(tokens("Why?")))
-    Reader(encoder).scores(torch.tensor([window.ids]), torch.tensor([window.kinds]))
+    start_and_end(encoder, torch.tensor([window.ids]), torch.tensor([window.kinds]))
     assert tracker.loss([()], torch.ones(1, len(window.ids), dtype=torch.bool), encoder.config.persistent) == 0

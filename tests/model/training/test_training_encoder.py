@@ -7,8 +7,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from model import Encoder, EncoderConfig, Reader
-from model.reader.network import NOTHING, YES
+from model import Encoder, EncoderConfig
+from model.reader.network import NOTHING, YES, start_and_end
 from model.reader.spans import LONGEST_ANSWER
 from model.reader.windows import SENTENCES_WINDOW, WINDOW
 from model.training.checkpoint import export
@@ -134,7 +134,7 @@ def test_loss_is_one_softmax_over_all_windows_and_nothing():
                Window([101, 8, 102, 9, 102], [0] * 3 + [1] * 2, [-1, 0, -1, -1, -1])]  # fmt: skip
     scores = []
     for window in windows:
-        start, end = (x[0] for x in Reader(encoder).scores(torch.tensor([window.ids]), torch.tensor([window.kinds])))
+        start, end = (x[0] for x in start_and_end(encoder, torch.tensor([window.ids]), torch.tensor([window.kinds])))
         nothing = start[NOTHING] + end[NOTHING]
         spans = {
             (i, j): start[4 + i] + end[4 + j] - nothing
@@ -150,7 +150,7 @@ def test_loss_is_one_softmax_over_all_windows_and_nothing():
         (Group(windows, (), YES), torch.logaddexp(scores[0][YES], scores[1][YES])),
         (Group(windows, (), NOTHING), torch.tensor(0.0)),
     ):
-        assert math.isclose(reading_loss(Reader(encoder), Tracker(encoder), [made]).item(), (total - score).item(), rel_tol=1e-4)
+        assert math.isclose(reading_loss(encoder, Tracker(encoder), [made]).item(), (total - score).item(), rel_tol=1e-4)
 
 
 def test_absurd_answers_of_noisy_sources_do_not_count():
@@ -160,7 +160,7 @@ def test_absurd_answers_of_noisy_sources_do_not_count():
     with torch.no_grad():
         encoder.span.weight *= 2_000
         losses = [
-            reading_loss(Reader(encoder), Tracker(encoder), [Group([window], ((0, i, j),), noisy=noisy)])
+            reading_loss(encoder, Tracker(encoder), [Group([window], ((0, i, j),), noisy=noisy)])
             for noisy in (False, True)
             for i, j in ((1, 1), (2, 2))
         ]

@@ -13,7 +13,7 @@ from titans_cli.output.terminal import contract, counted, megabytes, mode, print
 
 if TYPE_CHECKING:
     from titans_cli.services.ingest.plan import Plan
-    from titans_cli.services.ingest.run import IngestResult
+    from titans_cli.services.ingest.result import IngestResult
 
 
 def page_list(pages: Sequence[int]) -> str:

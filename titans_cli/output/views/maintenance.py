@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from titans_cli.output import json_output
 from titans_cli.output.terminal import contract, counted, megabytes, print_error, print_note, say, some
+from titans_cli.shell import ingest_again
 
 if TYPE_CHECKING:
     from titans_cli.services.maintenance import Forgotten, Problem, Pruned
@@ -47,7 +48,7 @@ def print_check(problems: Sequence[Problem], recited: int, wrong: int) -> None:
 @contract(json_output.of_diagnosis)
 def print_diagnosis(problems: Sequence[Problem], mended: Sequence[str]) -> None:
     for path in mended:
-        say(f"Taken out, as its shard is damaged: {path}. Memorize it again: titans ingest '{path}'")
+        say(f"Taken out, as its shard is damaged: {path}. Memorize it again: {ingest_again([path])}")
     for problem in problems:
         say(f"{problem.what}\n  {problem.remedy}")
     if not problems:

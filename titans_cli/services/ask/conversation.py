@@ -48,14 +48,14 @@ class Conversation:
             gathered = gather_quotes(answer) if quotes else ()
             return Asked(question, with_context(assistant.retriever, answer, context), gathered, assistant)
 
-        return self.session.read(work)
+        self.last = self.session.read(work)
+        return self.last
 
     def shown(self, asked: Asked, follow: bool = True, keep: bool = True) -> None:
         """Record an answer after it was shown: with ``follow`` for follow-up questions, with ``keep`` in the history."""
         usage.count_answer(self.session.home, asked.answer)
         if follow:
             self.earlier.append(replace(asked.answer, retrieval=None))
-            self.last = asked
         if keep:
             history.keep(self.session.home, asked.answer, asked.question, self.name)
 

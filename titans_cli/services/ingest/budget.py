@@ -34,7 +34,7 @@ def parse_size(text: str) -> int:
 def agree_on_budget(store: Store, wanted: int | None) -> int:
     """The bytes that the memory may take from now on, 0 for any number; ``wanted`` None leaves that as it was.
 
-    What was forgotten for want of room may be memorized again once there is more.
+    What was dropped to stay within the budget may be memorized again once there is more.
     """
     before = int(store.bookkeeping.setting(BUDGET) or 0)
     budget = before if wanted is None else wanted

@@ -88,8 +88,8 @@ def write_group(models: Models, job: Job) -> tuple[Document | SourceError, Group
     return document, Group(shard, sum(len(m.tokens) for m in memories), sum(map(len, texts)))
 
 
-def shard_of(memories: Sequence[Memory], pages: Sequence[int], gists: SentenceVectors) -> Shard:
-    """The arrays of a shard, see ``titans_cli.store.shards``; ``gists`` are the vectors of the memories' sentences."""
+def shard_of(memories: Sequence[Memory], pages: Sequence[int], vectors: SentenceVectors) -> Shard:
+    """The arrays of a shard, see ``titans_cli.store.shards``; ``vectors`` are those of the memories' sentences."""
     return Shard(
         weights=np.concatenate([m.weights.numpy() for m in memories]),
         rows=np.array([len(m.weights) for m in memories], np.uint8),
@@ -98,9 +98,9 @@ def shard_of(memories: Sequence[Memory], pages: Sequence[int], gists: SentenceVe
         checksums=np.array([list(m.checksum) for m in memories], np.uint8),
         sentences=np.array([size for m in memories for size in m.sentences], np.int16),
         owners=np.array([i for i, m in enumerate(memories) for _ in m.sentences], np.int32),
-        gists=gists.vectors,
-        gist_scales=gists.scales,
-        gist_words=gists.words.view(np.int64),
+        gists=vectors.vectors,
+        gist_scales=vectors.scales,
+        gist_words=vectors.words.view(np.int64),
     )
 
 

@@ -1,5 +1,7 @@
 """What an ingest would do: which files are new, changed, moved, copies of others, unchanged or gone."""
 
+import errno
+import os
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +11,7 @@ from ingest import Source, SourceError, digest_of_file, find_sources
 from titans_cli.errors import NoStoreError, UsageError
 from titans_cli.store import BUDGET, Store, StoredDocument
 
-__all__ = ["Plan", "Selection", "make_plan", "plan_ingest", "retried_paths"]
+__all__ = ["Plan", "Selection", "is_missing", "make_plan", "plan_ingest", "retried_paths"]
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ def make_plan(store: Store, documents: Sequence[StoredDocument], selection: Sele
     known = {d.path: d for d in documents}
     lost: dict[tuple[str, str], list[StoredDocument]] = defaultdict(list)
     for d in documents:
-        if d.path not in here and not Path(d.path).exists():
+        if d.path not in here and is_missing(d.path):
             lost[d.source_sha256, Path(d.path).suffix].append(d)
     new: list[Source] = []
     changed: list[Source] = []
@@ -83,6 +85,17 @@ def make_plan(store: Store, documents: Sequence[StoredDocument], selection: Sele
     return Plan(tuple(new), tuple(changed), tuple(moved), tuple(copies), tuple(unchanged), tuple(gone), tuple(failed), tuple(left_out))
 
 
+def is_missing(path: str) -> bool:
+    """Whether there is surely no such file: one that cannot be looked at, such as in a closed folder, may be there."""
+    try:
+        os.stat(path)
+    except OSError as error:
+        return error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
+    except ValueError:  # no path at all, such as one with a null character
+        return True
+    return False
+
+
 def plan_ingest(home: Path, fingerprint: str, paths: Sequence[Path], include: Sequence[str] = (), exclude: Sequence[str] = ()) -> Plan:
     """The plan of an ingest; nothing is changed. Raises TitansError for what concerns the store."""
     sources, problems = find_sources(paths, include, exclude)
@@ -100,7 +113,7 @@ def retried_paths(home: Path) -> list[Path]:
     """Files that could not be memorized and are still there. Raises NoStoreError, and UsageError when there is none."""
     with Store.open(home) as store:
         failures = store.bookkeeping.failures()
-    paths = [Path(failure.path) for failure in failures if failure.kind != BUDGET and Path(failure.path).is_file()]
+    paths = [Path(failure.path) for failure in failures if failure.kind != BUDGET and os.path.isfile(failure.path)]
     if not paths:
         raise UsageError("No failed files left to retry.")
     return paths

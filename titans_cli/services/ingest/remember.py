@@ -1,4 +1,4 @@
-"""Memorize what the user tells, like a document, under the date."""
+"""Memorize a short note as a document called by the present date and time."""
 
 import time
 from collections.abc import Iterable

@@ -11,7 +11,7 @@ from titans_cli.models import Models
 from titans_cli.services.ingest.budget import agree_on_budget, keep_within, make_room
 from titans_cli.services.ingest.cluster import cluster_learner
 from titans_cli.services.ingest.encode import learn, memorize_documents
-from titans_cli.services.ingest.plan import Plan, Selection, make_plan
+from titans_cli.services.ingest.plan import Plan, Selection, is_missing, make_plan
 from titans_cli.services.ingest.request import Progress, Request
 from titans_cli.services.ingest.result import Done, IngestResult, Learned, Outcome, tally_of
 from titans_cli.store import NewDocument, Snapshot, Store, StoredDocument, keep_shard, open_index
@@ -91,7 +91,7 @@ def note_failures(store: Store, plan: Plan, outcomes: Sequence[Outcome], interru
     """List what could not be memorized; what was tried again or is not there any more is listed no longer."""
     notes = store.bookkeeping
     failed = [*plan.failed, *(outcome for outcome in outcomes if isinstance(outcome, SourceError))]
-    missing = {failure.path for failure in notes.failures() if not Path(failure.path).exists()}
+    missing = {failure.path for failure in notes.failures() if is_missing(failure.path)}
     done = {outcome.document.path for outcome in outcomes if isinstance(outcome, Done)}
     tried = done if interrupted else done | plan.tried
     notes.remove_failures((missing | tried) - {str(source.path) for source in plan.left_out})

@@ -24,12 +24,14 @@ def watch(
 ) -> Iterator[IngestResult]:
     """Memorize ``folders``, and again whenever files in them change or go, until Ctrl-C or ``stop``; yields what each run did.
 
-    An ingest that finds the store locked or nothing at all is tried again with the next change.
+    An ingest that finds the store locked or nothing at all is tried again with the next change. Documents are taken out only while
+    every folder holds something: one that is empty or gone may be a drive that was unmounted.
     """
 
     def run() -> Iterator[IngestResult]:
+        there = [folder for folder in folders if holds_something(folder)]
         try:
-            yield ingest(home, models, folders, Unheard(), Request(include=include, exclude=exclude, prune_missing=True))
+            yield ingest(home, models, there, Unheard(), Request(include=include, exclude=exclude, prune_missing=there == list(folders)))
         except (LockedError, UsageError):
             return
 
@@ -38,3 +40,10 @@ def watch(
     for changed in changes(*folders, watch_filter=DefaultFilter(), debounce=60_000, step=QUIET, stop_event=stop, raise_interrupt=False):
         if not all(Path(path).is_relative_to(inside) for _, path in changed):
             yield from run()
+
+
+def holds_something(folder: Path) -> bool:
+    try:
+        return any(folder.iterdir())
+    except OSError:
+        return False

@@ -1,0 +1,11 @@
+"""Commands that a message tells people to type, fit to be pasted into a shell."""
+
+import shlex
+from collections.abc import Iterable
+
+__all__ = ["ingest_again"]
+
+
+def ingest_again(paths: Iterable[str]) -> str:
+    """The command that memorizes files again: names are quoted, and those that could drive a terminal are left out."""
+    return f"titans ingest {shlex.join(path for path in dict.fromkeys(paths) if path.isprintable()) or 'FOLDER'}"
