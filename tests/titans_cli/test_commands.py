@@ -18,7 +18,7 @@ from conftest import SAMPLES, Titans, make_documents
 from filelock import FileLock
 
 from ingest import Source, read_document
-from titans_cli.output import plain
+from titans_cli.output import plain, terminal
 
 QUESTIONS = {
     "How many years ago did our fathers bring forth a new nation?": ("gettysburg-address.txt", (None,), "Four score and seven"),
@@ -210,6 +210,13 @@ def test_snapshots_are_made_restored_and_deleted(copied, tmp_path):
     assert "Restore another" in copied("snapshot", "delete", "before", code=2).stderr
     assert "no snapshot" in copied("snapshot", "restore", "gone", code=2).stderr
     assert "already" in copied("snapshot", "create", "before", code=2).stderr
+
+
+def test_tables_are_not_folded_where_there_is_no_terminal(copied, monkeypatch):
+    monkeypatch.setattr(terminal.out, "_width", 40)
+    name = "before-the-great-reorganization-of-all-folders"
+    copied("snapshot", "create", name)
+    assert name in copied("snapshot", "list").stdout
 
 
 def test_locked_store_is_left_alone(copied):
