@@ -4,8 +4,9 @@
     python bench/memory_speed.py [--tokens 2048] [--repeats 5] [--threads 2]
 
 titans-pytorch is timed twice: as it comes, where all gradients of a call are taken at the weights that the call began with
-(no eq. 16: nothing learned in a sequence changes what is learned later in it), and with ``batch_size`` equal to the chunk: gradients at
-each chunk's first weights, as ours. Even then its rule is another one: it takes one step of momentum and forgetting a chunk, ours one a token.
+(no eq. 16: nothing learned in a sequence changes what is learned later in it), and with ``batch_size`` equal to the chunk:
+gradients at each chunk's first weights, as ours. Even then its rule is another one: it takes one step of momentum and
+forgetting a chunk, ours one a token.
 
 Both layers project queries, keys, values and gates, have momentum and forgetting, learned first weights, and normalise and
 add the key to what a deep memory reads where titans-pytorch does. Compiled code is used by neither. A repeat times both, one
