@@ -16,8 +16,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from model.recall.spelling import corrections, joined, split
+from model.recall.surroundings import Surroundings
 from model.recall.vectors import Question, SentenceVectors
-from model.recall.word_filter import contains
+from model.recall.word_filter import by_chance, contains
 
 __all__ = ["Hit", "combined", "rarity", "retrieve", "score_sentences", "score_similar", "similarities"]
 
@@ -25,6 +27,16 @@ SLAB = 65_536
 """Sentences compared at once, so that memory stays flat."""
 LEXICAL = 0.5
 """What it counts when a sentence holds all of a question's words; vectors count up to 1."""
+MEANING_AROUND = 0.4
+"""Share of the meaning that is taken from the vectors of a whole memory."""
+WORDS_AROUND = 0.4
+"""Share of a word that counts where it stands around a sentence, not in it."""
+ALIKE = 0.65
+"""Mean cosine of two sentences of one memory, measured over manuals, papers, novels and articles."""
+SPELLED = 0.7
+"""What another spelling of a word counts of it."""
+CORRECTIONS = 3
+"""Corrections of a typing error that are looked for, the rarest ones."""
 CANDIDATES = 4_096
 """Best sentences looked at, duplicates among them."""
 REPEATED = 2
@@ -64,20 +76,58 @@ def similarities(queries: Tensor, sentences: SentenceVectors) -> np.ndarray:
     return best
 
 
-def score_sentences(question: Question, sentences: SentenceVectors) -> np.ndarray:
+def score_sentences(question: Question, sentences: SentenceVectors, surroundings: Surroundings | None = None) -> np.ndarray:
     """How well each sentence fits: cosine of the vectors, and the share of the question's words it holds, rare ones counting more.
 
-    float32 [s].
+    What stands around a sentence counts too, and less, where ``surroundings`` are given. float32 [s].
     """
     scores = similarities(question.vector[None], sentences)
+    if surroundings is not None and len(sentences):
+        scores = blend(scores, surroundings.over_memories(scores, ALIKE), MEANING_AROUND)
     found = np.zeros(len(sentences), np.float32)
     most = 0.0
-    for word in question.words:
-        held = contains(sentences.words, word)
-        weight = rarity(len(sentences), int(np.count_nonzero(held)))
-        found[held] += weight
+    for number in range(len(question.words)):
+        weight, held = word_score(question.words, number, sentences, surroundings)
+        found += held
         most += weight
     return combined(scores, found / np.float32(most)) if most > 0 else scores
+
+
+def blend(own: np.ndarray, around: np.ndarray, share: float) -> np.ndarray:
+    """What a sentence has of its own, and for a ``share`` what stands around it."""
+    return np.float32(1 - share) * own + np.float32(share) * around
+
+
+def word_score(
+    words: Sequence[str], number: int, sentences: SentenceVectors, surroundings: Surroundings | None
+) -> tuple[float, np.ndarray]:
+    """What the question's word counts, and what each sentence has of that, float32 [s]: all of it where it holds the word itself."""
+    held = contains(sentences.words, words[number])
+    weight = rarity(len(sentences), int(np.count_nonzero(held)))
+    score = counted(held, [words[number]], weight, surroundings)
+    for spelling in other_spellings(words, number, sentences):
+        also = np.logical_and.reduce([contains(sentences.words, word) for word in spelling])
+        holders = int(np.count_nonzero(also))
+        if holders:
+            np.maximum(score, counted(also, spelling, SPELLED * min(weight, rarity(len(sentences), holders)), surroundings), out=score)
+    return weight, score
+
+
+def counted(held: np.ndarray, words: Sequence[str], weight: float, surroundings: Surroundings | None) -> np.ndarray:
+    """``weight`` where a sentence holds the ``words``, a part of it where they stand around it: float32 [s]."""
+    own = held.astype(np.float32)
+    if surroundings is not None and len(held):
+        named = np.logical_and.reduce([surroundings.named(word) for word in words])
+        own = blend(own, surroundings.around(held, named).astype(np.float32), WORDS_AROUND)
+    return np.float32(weight) * own
+
+
+def other_spellings(words: Sequence[str], number: int, sentences: SentenceVectors) -> list[tuple[str, ...]]:
+    """Words that may stand in memory for a word of the question: joined, split, or without its typing error."""
+    found: list[tuple[str, ...]] = [(word,) for word in joined(words, number)]
+    found += split(words[number])
+    held = [(int(np.count_nonzero(contains(sentences.words, word))), word) for word in corrections(words[number])]
+    return found + [(word,) for holders, word in sorted(held) if holders > by_chance(word, sentences.words)][:CORRECTIONS]
 
 
 def score_similar(seeds: Sequence[int], sentences: SentenceVectors) -> np.ndarray:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from model import Hit, encode_question, retrieve, score_sentences, score_similar
+from model import Hit, Surroundings, encode_question, retrieve, score_sentences, score_similar
 from titans_cli.encoding import well_formed
 from titans_cli.models import Models
 from titans_cli.services.recitation import Recited, recite_memories
@@ -90,13 +90,15 @@ class Retriever:
         with Store.open(home) as store:
             self.snapshot = store.require_head(models.fingerprint)
             self.index: MemoryIndex = open_index(store, self.snapshot)
+        names = [document.name for document in self.index.documents]
+        self.surroundings = Surroundings.of(self.index.owners, self.index.starts, names)
 
     def retrieve(self, question: str, count: int = COUNT, neighbours: int = NEIGHBOURS, associated: int = ASSOCIATED) -> Retrieval:
         """The sentences of ``count`` memories that fit ``question`` best, and of at most ``associated`` that are like these."""
         gists, owners = vectors_of(self.index), self.index.owners
         if not len(gists):
             return EMPTY
-        fits = score_sentences(encode_question(self.models.encoder, well_formed(question)), gists)
+        fits = score_sentences(encode_question(self.models.encoder, well_formed(question)), gists, self.surroundings)
         found = retrieve(fits, gists, owners, count)
         scores: dict[int, float] = {}
         for hit in found:
