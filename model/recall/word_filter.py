@@ -80,8 +80,10 @@ def contains(filters: np.ndarray, word: str) -> np.ndarray:
 
 def by_chance(word: str, filters: np.ndarray) -> float:
     """How many of the filters [s, l] say that they hold ``word`` although none does: about this many, and seldom more."""
+    if not len(filters):
+        return 0.0
     lane, _ = bits_of(word)
     column = np.ascontiguousarray(filters[:: max(1, len(filters) // SAMPLE), lane])
     fill = np.unpackbits(column.view(np.uint8)).reshape(len(column), -1).mean(1)
-    expected = float((fill**BITS).mean()) * len(filters) if len(column) else 0.0
+    expected = float((fill**BITS).mean()) * len(filters)
     return expected + expected**0.5
