@@ -7,6 +7,7 @@ counting by its rarity among all sentences.
 # s sentence · g feature of a sentence vector · l lane of a filter · m memory · q query
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -19,9 +20,9 @@ from torch import Tensor
 from model.recall.spelling import corrections, joined, split
 from model.recall.surroundings import Surroundings
 from model.recall.vectors import Question, SentenceVectors
-from model.recall.word_filter import by_chance, contains
+from model.recall.word_filter import by_chance, contains, content_words
 
-__all__ = ["Hit", "combined", "rarity", "retrieve", "score_sentences", "score_similar", "similarities"]
+__all__ = ["Hit", "combined", "correct_spelling", "rarity", "retrieve", "score_sentences", "score_similar", "similarities"]
 
 SLAB = 65_536
 """Sentences compared at once, so that memory stays flat."""
@@ -76,12 +77,16 @@ def similarities(queries: Tensor, sentences: SentenceVectors) -> np.ndarray:
     return best
 
 
-def score_sentences(question: Question, sentences: SentenceVectors, surroundings: Surroundings | None = None) -> np.ndarray:
+def score_sentences(
+    question: Question, sentences: SentenceVectors, surroundings: Surroundings | None = None, corrected: Question | None = None
+) -> np.ndarray:
     """How well each sentence fits: cosine of the vectors, and the share of the question's words it holds, rare ones counting more.
 
-    What stands around a sentence counts too, and less, where ``surroundings`` are given. float32 [s].
+    What stands around a sentence counts too, and less, where ``surroundings`` are given. ``corrected`` is the question without its
+    typing errors: the nearer of the two counts. float32 [s].
     """
-    scores = similarities(question.vector[None], sentences)
+    queries = [question.vector] if corrected is None else [question.vector, corrected.vector]
+    scores = similarities(torch.stack(queries), sentences)
     if surroundings is not None and len(sentences):
         scores = blend(scores, surroundings.over_memories(scores, ALIKE), MEANING_AROUND)
     found = np.zeros(len(sentences), np.float32)
@@ -123,11 +128,24 @@ def counted(held: np.ndarray, words: Sequence[str], weight: float, surroundings:
 
 
 def other_spellings(words: Sequence[str], number: int, sentences: SentenceVectors) -> list[tuple[str, ...]]:
-    """Words that may stand in memory for a word of the question: joined, split, or without its typing error."""
+    """Words that may stand in memory for a word of the question: joined, split, or without its typing error, the rarest first."""
     found: list[tuple[str, ...]] = [(word,) for word in joined(words, number)]
-    found += split(words[number])
-    held = [(int(np.count_nonzero(contains(sentences.words, word))), word) for word in corrections(words[number])]
-    return found + [(word,) for holders, word in sorted(held) if holders > by_chance(word, sentences.words)][:CORRECTIONS]
+    return found + split(words[number]) + [(word,) for word in held_corrections(words[number], sentences)[:CORRECTIONS]]
+
+
+def held_corrections(word: str, sentences: SentenceVectors) -> list[str]:
+    """The corrections of a word that more sentences hold than would by chance, the rarest first."""
+    held = [(int(np.count_nonzero(contains(sentences.words, one))), one) for one in corrections(word)]
+    return [one for holders, one in sorted(held) if holders > by_chance(one, sentences.words)]
+
+
+def correct_spelling(question: str, sentences: SentenceVectors) -> str:
+    """The question with the known words of memory in place of those with a typing error, the most frequent where there are several."""
+    for word in content_words(question):
+        found = held_corrections(word, sentences)
+        if found:
+            question = re.sub(rf"\b{re.escape(word)}", found[-1], question, flags=re.IGNORECASE)
+    return question
 
 
 def score_similar(seeds: Sequence[int], sentences: SentenceVectors) -> np.ndarray:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from model import Surroundings, score_sentences
+from model import Surroundings, correct_spelling, score_sentences
 from model.recall.spelling import corrections, joined, split
 from model.recall.vectors import Question, SentenceVectors
 from model.recall.word_filter import by_chance, word_filters
@@ -118,3 +118,16 @@ def test_few_filters_hold_a_word_by_chance_and_full_ones_more():
     short, long = word_filters(["one two three"] * 100), word_filters([" ".join(map(str, range(60)))] * 100)
     assert 0 <= by_chance("word", short) < 1 < by_chance("word", long) <= 100
     assert by_chance("word", short[:0]) == 0
+
+
+def test_a_question_is_corrected_to_words_that_memory_holds():
+    held = memory_of([*FILLER, "The hospital is in the street."])
+    assert correct_spelling("Which strret has a hospitl?", held) == "Which street has a hospital?"
+    assert correct_spelling("Which strret has a hospitl?", memory_of(FILLER)) == "Which strret has a hospitl?"
+    assert correct_spelling("Who wrote Zorblat 7c3b?", held) == "Who wrote Zorblat 7c3b?"
+
+
+def test_the_nearer_of_the_question_as_typed_and_as_corrected_counts():
+    held = memory_of(["", "", ""], [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0]])
+    asked, corrected = question(vector=(0.8, 0.0, 0.6, 0.0)), question(vector=(0.0, 1.0, 0.0, 0.0))
+    assert score_sentences(asked, held, corrected=corrected).tolist() == pytest.approx([0.8, 1.0, 0.6], abs=0.01)
