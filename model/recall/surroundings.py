@@ -40,6 +40,11 @@ class Surroundings:
         return np.diff(self.firsts, append=len(self.owners))
 
     @cached_property
+    def memories(self) -> np.ndarray:
+        """Each sentence's memory among those that have sentences, int64 [s]."""
+        return np.repeat(np.arange(len(self.firsts)), self.lengths)
+
+    @cached_property
     def documents(self) -> np.ndarray:
         """Each sentence's document, int64 [s]."""
         return np.searchsorted(self.starts, np.asarray(self.owners), side="right") - 1
@@ -54,7 +59,9 @@ class Surroundings:
 
         ``held`` [s] says which sentences hold the word, ``named`` [d] which names do.
         """
-        near = np.repeat(np.logical_or.reduceat(held, self.firsts), self.lengths)
+        holders = np.zeros(len(self.firsts), bool)
+        holders[self.memories[held]] = True
+        near = holders[self.memories]
         near[1:] |= held[:-1] & self.continued
         near[:-1] |= held[1:] & self.continued
         return near | named[self.documents] if named.any() else near
@@ -69,4 +76,4 @@ class Surroundings:
         ``alike`` is the cosine of two vectors of one memory, in the mean: the length of a sum is reckoned from it.
         """
         length = np.sqrt(self.lengths + self.lengths * (self.lengths - 1) * alike)
-        return np.repeat((np.add.reduceat(cosines, self.firsts) / length).astype(np.float32), self.lengths)
+        return (np.add.reduceat(cosines, self.firsts) / length).astype(np.float32)[self.memories]
