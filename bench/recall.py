@@ -1,6 +1,6 @@
 """Recall alone: is the passage that answers among the first memories? Beside BM25 over passages, and sentence-by-sentence scores.
 
-    python bench/recall.py --data FOLDER_OF_QA --distractors FOLDER_OF_TEXT_FOLDERS --work FOLDER [--tokens 850K] [--asked keywords]
+    python bench/recall.py --data FOLDER_OF_QA --distractors FOLDER_OF_TEXT_FOLDERS --work FOLDER [--tokens 850K] [--asked keywords] [--split dev]
 
 FOLDER_OF_QA has qa_train/ and qa_dev/ with search_questions.jsonl.gz and squad11.jsonl.gz. Nothing is memorized: all passages of the search
 questions (a document each) and articles of the others are cut into memories among other text and encoded, as ``titans ingest`` does,
@@ -244,6 +244,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--tokens", type=parse_length, default=850_000)
     parser.add_argument("--asked", nargs="+", choices=ASKED_AS, default=list(ASKED_AS))
+    parser.add_argument("--split", choices=("train", "dev"), help="questions of this part alone")
     options = parser.parse_args()
     encoder = load_encoder(torch.device("cpu"))
     asked, documents = questions(options.data)
@@ -254,6 +255,8 @@ def main() -> None:
         for name, rank in ranked.items():
             ranks: dict[str, list[int]] = {}
             for one in asked:
+                if options.split and not one.part.endswith(options.split):
+                    continue
                 ranks.setdefault(one.part, []).append(rank(ASKED_AS[way](one.question), numbers[one.passage]))
             shares = {f"{part} @{k}": 100 * np.mean(np.array(found) <= k) for part, found in ranks.items() for k in (1, 5, 12)}
             rows.append({"asked": way, "by": name} | {key: round(float(share), 1) for key, share in shares.items()})
