@@ -1,6 +1,7 @@
 """Recall alone: is the passage that answers among the first memories? Beside BM25 over passages, and sentence-by-sentence scores.
 
-    python bench/recall.py --data FOLDER_OF_QA --distractors FOLDER_OF_TEXT_FOLDERS --work FOLDER [--tokens 850K] [--asked keywords] [--split dev]
+    python bench/recall.py --data FOLDER_OF_QA --distractors FOLDER_OF_TEXT_FOLDERS --work FOLDER [--tokens 850K] [--split dev]
+        [--asked "as asked" keywords "typing error"]
 
 FOLDER_OF_QA has qa_train/ and qa_dev/ with search_questions.jsonl.gz and squad11.jsonl.gz. Nothing is memorized: all passages of the search
 questions (a document each) and articles of the others are cut into memories among other text and encoded, as ``titans ingest`` does,
