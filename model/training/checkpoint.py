@@ -8,6 +8,7 @@ from torch import nn
 
 from model.config import EncoderConfig, MemorizerConfig
 from model.networks import save_weights
+from model.reader.network import ReaderConfig
 
 __all__ = ["export", "resume", "save"]
 
@@ -15,7 +16,7 @@ __all__ = ["export", "resume", "save"]
 def save(
     checkpoint: Path,
     model: nn.Module,
-    config: EncoderConfig | MemorizerConfig,
+    config: EncoderConfig | MemorizerConfig | ReaderConfig,
     optimiser: torch.optim.Optimizer,
     step: int,
     seconds: float,

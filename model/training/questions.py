@@ -6,6 +6,7 @@ import random
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from model.bert import wordpieces
 from model.reader.network import NO, NOTHING, YES
@@ -14,6 +15,7 @@ from model.training.corpus import PROSE, load_texts
 
 __all__ = ["LONGEST_PASSAGE", "SHARES", "Example", "Passage", "load_sources", "other_text", "prepare", "read_jsonl", "sources_in_shares"]
 
+T = TypeVar("T")
 LONGEST_PASSAGE = 256
 LONGEST_QUESTION = 48
 NOISY = ("squad_train_silver", "numbers")
@@ -130,11 +132,11 @@ def load_sources(data: Path, babi: Path) -> dict[str, list[Example]]:
     return sources
 
 
-def sources_in_shares(sources: dict[str, list[Example]], rng: random.Random) -> list[Example]:
-    """A round of examples, each source in its share."""
-    chosen = []
+def sources_in_shares(sources: dict[str, list[T]], rng: random.Random, shares: dict[str, float] = SHARES) -> list[T]:
+    """A round of examples, each source in its share (0.3 when not given)."""
+    chosen: list[T] = []
     for name, examples in sources.items():
-        share = SHARES.get(name, 0.3)
+        share = shares.get(name, 0.3)
         whole, part = divmod(share, 1)
         chosen += examples * int(whole) + rng.sample(examples, int(part * len(examples)))
     rng.shuffle(chosen)
