@@ -87,7 +87,7 @@ class Archive:
                 while piece := member.read(PIECE):
                     self.left -= len(piece)
                     if self.left < 0:
-                        raise SourceError(self.path, f"unpacks to more than the {self.limit:,} bytes that are allowed.", "limit")
+                        raise SourceError(self.path, f"is larger than {self.limit:,} bytes when unpacked, which is the limit.", "limit")
                     yield piece
         except (SourceError, MemoryError):
             raise

@@ -27,9 +27,9 @@ def refuse_other_words(path: Path, data: bytes) -> None:
     if data.startswith(COMPOUND):
         if ENCRYPTED in data:
             raise SourceError(path, "is encrypted. Save it without a password first.", "encrypted")
-        raise SourceError(path, "is in the format of Word 97 to 2003 or another old office program. Save it as .docx or PDF.", "not text")
+        raise SourceError(path, "is in an old format, such as that of Word 97 to 2003. Save it as .docx or PDF.", "not text")
     if data.startswith(RICH_TEXT):
-        raise SourceError(path, "is in the Rich Text Format. Save it as .docx or PDF.", "not text")
+        raise SourceError(path, "is in Rich Text Format. Save it as .docx or PDF.", "not text")
 
 
 def docx_text(path: Path, data: bytes, limits: Limits) -> str:
@@ -120,7 +120,7 @@ class TextReader(Handler):
     def add(self, text: str) -> None:
         self.characters_read += len(text)
         if self.characters_read > self.limit:
-            raise SourceError(self.path, f"has more than the {self.limit:,} characters that are allowed.", "limit")
+            raise SourceError(self.path, f"has more than {self.limit:,} characters, which is the limit.", "limit")
         self.lines.add(text)
 
 

@@ -31,7 +31,7 @@ def epub_chapters(path: Path, data: bytes, limits: Limits) -> Iterator[str]:
     yield "\n\n".join(" ".join("".join(e.text).split()) for e in elements if e.name in ("title", "creator") and any(e.text))
     for part in chapters(elements, package):
         if part in protected:
-            raise SourceError(path, "is protected (DRM). Only a book without protection can be memorized.", "encrypted")
+            raise SourceError(path, "is protected by DRM. Only books without DRM can be memorized.", "encrypted")
         markup = archive.read(part)
         yield html_text(declared_text(markup) or decode(path, markup)[0], titled=False)
 

@@ -37,18 +37,18 @@ def read_pages(source: Source, data: bytes, options: Options, start: Start = Sta
     """
     limits, characters = options.limits, start.characters
     if len(data) > limits.bytes:
-        raise SourceError(source.path, f"has {len(data):,} bytes; {limits.bytes:,} are allowed.", "limit")
+        raise SourceError(source.path, f"has {len(data):,} bytes, more than the limit of {limits.bytes:,}.", "limit")
     for found in pages_of(source, data, options, start):
         if isinstance(found, Page):
             characters += len(found.text)
             if found.number is not None and found.number > limits.pages:
-                yield FailedPage(found.number, f"only {limits.pages:,} pages of a file are allowed; it and those behind it were left out")
+                yield FailedPage(found.number, f"the limit is {limits.pages:,} pages per file; this page and all later ones were skipped")
                 return
             if characters > limits.characters:
                 if found.number is None:
-                    raise SourceError(source.path, f"has more than the {limits.characters:,} characters that are allowed.", "limit")
+                    raise SourceError(source.path, f"has more than {limits.characters:,} characters, which is the limit.", "limit")
                 yield FailedPage(
-                    found.number, f"only {limits.characters:,} characters of a file are allowed; it and those behind it were left out"
+                    found.number, f"the limit is {limits.characters:,} characters per file; this page and all later ones were skipped"
                 )
                 return
         yield found
@@ -61,7 +61,7 @@ def pages_of(source: Source, data: bytes, options: Options, start: Start) -> Ite
     except (SourceError, MemoryError):
         raise
     except Exception as error:
-        raise SourceError(source.path, f"is not readable ({describe(error)}).", "corrupt") from error
+        raise SourceError(source.path, f"cannot be read ({describe(error)}).", "corrupt") from error
 
 
 def pages_by_kind(source: Source, data: bytes, options: Options, start: Start) -> Iterator[Found]:
@@ -102,10 +102,11 @@ def assemble(source: Source, sha256: str, size: int, found: Iterable[Found]) -> 
     if not pages and not empty and not failed:
         raise SourceError(source.path, "is empty. There is nothing to memorize.", "empty")
     if not pages:
-        why = "they are probably scanned: recognise their text (OCR) first"
+        why = "it is probably a scan: run OCR on it first"
         if failed:
             why = f"page {failed[0][0]} was not read: {failed[0][1]}"
-        raise SourceError(source.path, f"has no text on any of its {len(empty) + len(failed)} pages; {why}.", "no text")
+        count = len(empty) + len(failed)
+        raise SourceError(source.path, f"has no text ({count} {'page' if count == 1 else 'pages'}); {why}.", "no text")
     return Document(source, sha256, size, laid_out(pages), tuple(empty), tuple(failed), encoding)
 
 

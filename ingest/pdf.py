@@ -49,7 +49,7 @@ ENGINES: dict[str, Callable[[Path, bytes, tuple[str, ...]], Opened]] = {"pypdf":
 
 
 def encrypted(path: Path) -> SourceError:
-    return SourceError(path, "is encrypted. Give its password in the environment variable TITANS_PDF_PASSWORD.", "encrypted")
+    return SourceError(path, "is encrypted. Set TITANS_PDF_PASSWORD to its password.", "encrypted")
 
 
 def pdf_pages(path: Path, data: bytes, options: Options, first: int = 1, engine: str | None = None) -> Iterator[Page | FailedPage]:

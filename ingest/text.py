@@ -48,7 +48,7 @@ def decode(path: Path, data: bytes, encoding: str | None = None) -> tuple[str, s
         pass
     guess = guessed(data[:LOOKED_AT])
     if guess is None:
-        raise SourceError(path, "is not text in any encoding known. Leave it out, or name its encoding with --encoding.", "not text")
+        raise SourceError(path, "is not text in a known encoding. Exclude it, or name its encoding with --encoding.", "not text")
     return data.decode(guess, errors="replace"), guess
 
 

@@ -165,18 +165,18 @@ class Extractor:
             except HungError as hung:
                 worker.kill()
                 if self.closing:
-                    raise SourceError(source.path, "was not finished.") from hung
+                    raise SourceError(source.path, "was not read to the end.") from hung
                 kills += 1
                 timeout = hung.reason == "it took too long"
                 over = time.monotonic() >= deadline or kills >= MOST_KILLS
                 pages = any(isinstance(item, Page) for item in found)
                 paged = source.path.suffix.lower() == ".pdf" or start.page > 1
                 if over and pages:
-                    found.append(FailedPage(start.page, f"{hung.reason}; it and those behind it were left out"))
+                    found.append(FailedPage(start.page, f"{hung.reason}; this page and all later ones were skipped"))
                     data = read_bytes(source)
                     return assemble(source, hashlib.sha256(data).hexdigest(), len(data), found)
                 if over or not paged:
-                    raise SourceError(source.path, f"was given up: {hung.reason}.", "timeout" if timeout else "corrupt") from hung
+                    raise SourceError(source.path, f"was skipped: {hung.reason}.", "timeout" if timeout else "corrupt") from hung
                 if start.engine is None and self.options.pdf_engine is None:
                     start = replace(start, engine=FALLBACK)
                 else:
@@ -217,7 +217,7 @@ def serve(pipe: Connection, limits: Limits, read: Reader) -> None:
             except SourceError as error:
                 pipe.send(error)
             except MemoryError:
-                pipe.send(SourceError(source.path, "takes more memory than is allowed.", "limit"))
+                pipe.send(SourceError(source.path, "needs more memory than the limit allows.", "limit"))
             watch_over(0)
     except (EOFError, OSError):
         pass

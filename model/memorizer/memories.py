@@ -53,7 +53,7 @@ def split(sentences: Sentences, tokenizer: tiktoken.Encoding) -> tuple[Sentences
     if len(only) == 1:
         spelled = tokenizer.decode_single_token_bytes(only[0])
         if len(spelled) == 1:
-            raise MemorizeError(f"The byte {spelled!r} cannot be memorized exactly; the model's weights are unfit.")
+            raise MemorizeError(f"The byte {spelled!r} cannot be memorized exactly with these model weights. Install titans again.")
         only = [tokenizer.encode_single_token(bytes([b])) for b in spelled]
     return [only[: len(only) // 2]], [only[len(only) // 2 :]]
 

@@ -30,7 +30,7 @@ class Background:
     def __init__(self, session: Session, changed: Callable[[], None] = lambda: None):
         self.session = session
         self.changed = changed
-        self.device = "waking up"
+        self.device = "loading"
         self.error: BaseException | None = None
         self.finished = threading.Event()  # Thread.join would take a thread for ended when Ctrl-C interrupts it
 

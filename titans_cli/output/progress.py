@@ -4,7 +4,7 @@ import time
 
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from titans_cli.output.terminal import err, mode, say, where
+from titans_cli.output.terminal import counted, err, mode, say, where
 
 __all__ = ["IngestBar"]
 
@@ -38,7 +38,7 @@ class IngestBar:
         self.bar.stop()
 
     def begin(self, files: int, size: int) -> None:
-        self.bar.update(self.task, total=max(1, size), description=f"{files} files")
+        self.bar.update(self.task, total=max(1, size), description=counted(files, "file"))
 
     def file(self, name: str, pages: int | None, size: int) -> None:
         self.name, self.pages, self.size = where(name), pages, size

@@ -216,8 +216,8 @@ def copy_text(text: str) -> None:
         print_note("Copied.")
     except Exception:  # there is no clipboard, such as on another machine: ask the terminal (OSC 52)
         if not err.is_terminal:
-            print_note("Not copied: there is no clipboard here.")
+            print_note("Not copied: no clipboard is available.")
             return
         sys.stderr.write(f"\x1b]52;c;{b64encode(safe.encode()).decode()}\x07")
         sys.stderr.flush()
-        print_note("Handed to the terminal to be copied.")
+        print_note("Sent to the clipboard of the terminal.")

@@ -52,7 +52,7 @@ class Guard:
             if whole is not None:
                 await self.app(scope, replayed(whole, receive), send)
                 return
-            refusal = (413, f"The body has more than {self.body:,} bytes.", "too_large")
+            refusal = (413, f"The request body is larger than {self.body:,} bytes.", "too_large")
         else:
             await drain(receive)
         await error_response(*refusal)(scope, receive, send)
@@ -61,17 +61,17 @@ class Guard:
         """Status, message and code if the headers are refused, else None."""
         headers = Headers(scope=scope)
         if len(headers.getlist("host")) != 1 or not self.is_here(headers["host"]):
-            return 403, f"Ask at http://127.0.0.1:{self.port} by that name.", "wrong_host"
+            return 403, f"Wrong Host header. Use http://127.0.0.1:{self.port}", "wrong_host"
         origins = headers.getlist("origin")
         if any(not re.fullmatch(LOOPBACK_ORIGIN, origin) for origin in origins):
-            return 403, "Pages from elsewhere may not ask.", "wrong_origin"
+            return 403, "Requests from other websites are not allowed.", "wrong_origin"
         if scope["method"] == "OPTIONS" and origins:
             return None  # what a browser asks before it sends the token
         if self.token is not None and not self.may(headers.getlist("authorization")):
-            return 401, "Send the token: Authorization: Bearer TOKEN", "wrong_token"
+            return 401, "Missing or wrong token. Send the header Authorization: Bearer TOKEN", "wrong_token"
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
         if scope["method"] == "POST" and kind != "application/json":
-            return 415, "Send JSON, with Content-Type: application/json", "wrong_content_type"
+            return 415, "Send JSON with Content-Type: application/json", "wrong_content_type"
         return None
 
     def is_here(self, host: str) -> bool:

@@ -65,9 +65,9 @@ def parse(body: bytes) -> Asked:
     except (ValueError, RecursionError) as error:
         raise RequestError(f"The body is not JSON ({str(error)[:100]}).", code="invalid_json") from error
     if not isinstance(request, dict):
-        raise RequestError('The body must be an object, such as {"model": "titans", "messages": [...]}.')
+        raise RequestError('The body must be a JSON object, such as {"model": "titans", "messages": [...]}.')
     if request.get("model", MODEL) != MODEL:
-        raise RequestError(f'There is no such model here. Use "{MODEL}".', "model", "model_not_found", 404)
+        raise RequestError(f'Unknown model. Use "{MODEL}".', "model", "model_not_found", 404)
     messages = request.get("messages")
     if not isinstance(messages, list) or not messages:
         raise RequestError('Give "messages": [{"role": "user", "content": "…"}].', "messages")
@@ -76,7 +76,7 @@ def parse(body: bytes) -> Asked:
         raise RequestError('Each of "messages" must be an object with "role" and "content".', "messages")
     turns = [(role, text.strip()) for role, text in said if role in ("user", "assistant")]
     if not turns or turns[-1][0] != "user" or not turns[-1][1]:
-        raise RequestError('The last of "messages" must be of the user and hold a question.', "messages")
+        raise RequestError('The last of "messages" must have the role "user" and contain a question.', "messages")
     if len(turns[-1][1]) > QUESTION:
         raise RequestError(f"The question has more than {QUESTION:,} characters. Ask a shorter one.", "messages", "question_too_long")
     options = request.get("stream_options")
@@ -133,7 +133,7 @@ class Chat:
         name = request.path_params.get("name")
         if name is None:
             return JSONResponse({"object": "list", "data": [model]})
-        return JSONResponse(model) if name == MODEL else error_response(404, f'There is no such model. Use "{MODEL}".', "model_not_found")
+        return JSONResponse(model) if name == MODEL else error_response(404, f'Unknown model. Use "{MODEL}".', "model_not_found")
 
     async def complete(self, request: Request) -> Response:
         try:
@@ -150,8 +150,8 @@ class Chat:
             code = "no_memory" if isinstance(error, NoStoreError) else "memory_unusable"
             return error_response(503, str(error), code)
         except Exception as error:
-            self.report(f"A question could not be answered ({type(error).__name__}: {error}).")
-            return error_response(500, "titans failed; its terminal says more.")
+            self.report(f"Failed to answer a question ({type(error).__name__}: {error}).")
+            return error_response(500, "Internal error. See the terminal where titans serve runs.")
         whole = self.completion(asked, answer, counts)
         shown = BackgroundTask(count_answer, self.session.home, answer)
         if asked.stream:
@@ -210,8 +210,11 @@ def make_app(session: Session, port: int, token: str | None, report: Callable[[s
 
     async def refuse(_: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500
-        known = {404: "There is nothing here. Use /v1/chat/completions or /v1/models.", 405: "Use GET for /v1/models, POST for the rest."}
-        return error_response(status, known.get(status, "The request cannot be answered."))
+        known = {
+            404: "Not found. Use /v1/chat/completions or /v1/models.",
+            405: "Wrong method. Use POST for /v1/chat/completions, GET for /v1/models.",
+        }
+        return error_response(status, known.get(status, "The request failed."))
 
     routes = [
         Route("/v1/models", chat.models),
@@ -229,8 +232,8 @@ def open_socket(host: str, port: int) -> socket.socket:
     """A socket that listens on 127.0.0.1. Raises UsageError for another host, TitansError for a port in use."""
     if host not in HOSTS:
         raise UsageError(
-            f"titans serve listens on 127.0.0.1 alone, not on {host}: whoever reaches it can read the memory. "
-            f"From another machine use a tunnel: ssh -L {port}:127.0.0.1:{port} THIS-MACHINE"
+            f"titans serve listens only on 127.0.0.1, not on {host}, because anyone who can connect can read the memory. "
+            f"From another machine, use a tunnel: ssh -L {port}:127.0.0.1:{port} THIS-MACHINE"
         )
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
@@ -239,7 +242,7 @@ def open_socket(host: str, port: int) -> socket.socket:
         listening.listen(128)
     except OSError as error:
         listening.close()
-        raise TitansError(f"Port {port} cannot be used ({error.strerror}). Choose another: titans serve --port 0") from error
+        raise TitansError(f"Cannot use port {port} ({error.strerror}). Choose another: titans serve --port 0") from error
     return listening
 
 

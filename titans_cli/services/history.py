@@ -53,8 +53,8 @@ def load(home: Path, conversation: str | None = None) -> tuple[str, list[Answer]
         names = history.conversations()
         name = names[0] if conversation is None and names else conversation
         if name not in names:
-            known = f" There are: {', '.join(map(repr, filter(None, names[:5])))}." if any(names) else ""
-            raise UsageError(f"There is no conversation {name!r}.{known}" if name else "Nothing was asked yet.")
+            known = f" Conversations: {', '.join(map(repr, filter(None, names[:5])))}." if any(names) else ""
+            raise UsageError(f"No conversation is named {name!r}.{known}" if name else "Nothing was asked yet.")
         return name or "", [said(turn) for turn in history.turns(conversation=name)]
 
 
@@ -73,7 +73,7 @@ def rename(home: Path, conversation: str, name: str) -> None:
     """Rename a conversation. Raises UsageError when the name is taken."""
     with opened(home) as history:
         if name in history.conversations():
-            raise UsageError(f"There is a conversation {name!r} already. Choose another name.")
+            raise UsageError(f"A conversation named {name!r} already exists. Choose another name.")
         history.rename(conversation, name)
 
 

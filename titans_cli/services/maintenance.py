@@ -54,8 +54,11 @@ def find_documents(documents: Sequence[StoredDocument], wanted: Iterable[str]) -
             names = [d.name for d in fitting] or difflib.get_close_matches(text, [d.name for d in documents], 3, 0.4)
             if len(set(names)) < len(names):  # after a merge, several files may have one name
                 names = [f"{d.name}@{d.source_sha256[:8]}" for d in fitting or documents if d.name in names]
-            hint = f" Do you mean {', '.join(map(repr, names[:5]))}?" if names else " See them with: titans status"
-            raise UsageError(f"{'Several documents are' if fitting else 'No document is'} called {text!r}.{hint}")
+            listed = ", ".join(map(repr, names[:5]))
+            if fitting:
+                more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+                raise UsageError(f"{text!r} matches {len(names)} documents: {listed}{more}. Name one of them.")
+            raise UsageError(f"No document matches {text!r}. " + (f"Did you mean {listed}?" if names else "List all: titans status"))
         found += fitting
     return list(dict.fromkeys(found))
 
@@ -158,7 +161,9 @@ def check(home: Path, read_data: bool = False) -> list[Problem]:
         for snapshot in store.snapshots():
             if digest_of(store.documents(snapshot), snapshot.fingerprint) != snapshot.digest:
                 problems.append(
-                    Problem(f"Snapshot {snapshot.name} is not what its digest says.", f"titans snapshot delete {snapshot.name}")
+                    Problem(
+                        f"The documents of snapshot {snapshot.name} do not match its digest.", f"titans snapshot delete {snapshot.name}"
+                    )
                 )
         owners: dict[str, list[str]] = {}
         for snapshot in store.snapshots():
@@ -180,7 +185,9 @@ def check(home: Path, read_data: bool = False) -> list[Problem]:
                 problems.append(Problem(wrong, f"titans doctor --fix; {ingest_again(owners.get(digest, []))}"))
         orphans = garbage.orphans(store)
         if orphans:
-            problems.append(Problem(f"{len(orphans)} files were left by runs that were killed.", "titans prune", True))
+            problems.append(
+                Problem(f"{len(orphans)} {'file was' if len(orphans) == 1 else 'files were'} left by killed runs.", "titans prune", True)
+            )
     return problems
 
 
@@ -202,11 +209,17 @@ def diagnose(home: Path, fingerprint: str) -> list[Problem]:
         if head is None:
             problems.append(Problem("Nothing is memorized.", "titans ingest FOLDER"))
         elif head.fingerprint != fingerprint:
-            remedy = "titans ingest FOLDER --home NEW, or install the titans that wrote it"
-            problems.append(Problem("The memories were written by other model weights.", remedy))
+            remedy = "titans ingest FOLDER --home NEW, or install the titans that wrote them"
+            problems.append(Problem("The memories were written with other model weights.", remedy))
         failures = [failure for failure in store.bookkeeping.failures() if failure.kind != BUDGET]
     if failures:
-        problems.append(Problem(f"{len(failures)} files could not be memorized (titans status).", "titans ingest --retry-failed", True))
+        problems.append(
+            Problem(
+                f"{len(failures)} {'file' if len(failures) == 1 else 'files'} could not be memorized. See: titans status",
+                "titans ingest --retry-failed",
+                True,
+            )
+        )
     return problems
 
 

@@ -40,10 +40,13 @@ def migrate(home: Path, weights: Path | None, device: str | None, progress: Prog
     if written_by == new.fingerprint:
         return None
     if weights is None:
-        raise UsageError("Other model weights wrote these memories. Name the folder where they are: titans migrate --weights FOLDER")
+        raise UsageError("These memories were written with other model weights. Give the folder of those: titans migrate --weights FOLDER")
     old = Models(weights, device)
     if written_by != old.fingerprint:
-        raise TooNewError(f"Other model weights wrote these memories ({written_by[:12]}) than are in {weights} ({old.fingerprint[:12]}).")
+        raise TooNewError(
+            f"The memories were written with other model weights ({written_by[:12]}) than those in {weights} ({old.fingerprint[:12]}). "
+            "Choose another folder."
+        )
     with Store.open(home) as store, store.locked():
         return rewrite(store, old, new, progress)
 
@@ -85,7 +88,7 @@ def recited_document(models: Models, document: StoredDocument, shard: Shard) -> 
     memories = list(recite_shard(models, shard))
     wrong = sum(not memory.verbatim for memory in memories)
     if wrong:
-        return SourceError(source.path, f"{wrong} of {len(memories)} memories are not recited word for word. Memorize it again.", "corrupt")
+        return SourceError(source.path, f"{wrong} of {len(memories)} memories do not recite word for word. Memorize it again.", "corrupt")
     pages = []
     for number, of_page in groupby(memories, attrgetter("page")):
         tokens = [token for memory in of_page for token in memory.tokens]

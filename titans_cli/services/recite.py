@@ -52,7 +52,7 @@ def recite_on(retriever: Retriever, words: str) -> Continuation:
         raise UsageError('Give some words of a document: titans recite "some words"')
     continuation = continue_text(retriever, words)
     if continuation is None:
-        raise TitansError("No memory that these words wake holds them. Give more of them, as they stand in the document.")
+        raise TitansError("None of the retrieved memories contains these words. Give more words, exactly as in the document.")
     return continuation
 
 

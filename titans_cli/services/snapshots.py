@@ -78,7 +78,7 @@ def undo(home: Path) -> tuple[Snapshot, Snapshot]:
         while earlier is not None and earlier.digest == head.digest:  # only the name changed
             earlier = known.get(earlier.parent or 0)
         if earlier is None:
-            raise UsageError("There is nothing to undo: no earlier state of the memory is kept.")
+            raise UsageError("Nothing to undo: there is no earlier state of the memory.")
         store.set_head(earlier)
         return earlier, head
 

@@ -37,11 +37,11 @@ def import_from(home: Path, sources: Sequence[Path], shape: ShardShape, max_size
 def merge_into(sources: Sequence[Path], target: Path, shape: ShardShape, max_size: int) -> tuple[Snapshot, int]:
     """Verify exports and write one export of all that they hold; returns what it holds, and its bytes. No store is touched."""
     if os.path.lexists(target):
-        raise UsageError(f"{target} exists already. Choose another name.")
+        raise UsageError(f"{target} already exists. Choose another name.")
     try:
         folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     except OSError as error:
-        raise TitansError(f"Cannot write {target} ({error.strerror}). Choose another place.") from error
+        raise TitansError(f"Cannot write {target} ({error.strerror}). Choose another path.") from error
     try:
         merged = import_from(folder / "home", sources, shape, max_size)
         with Store.open(folder / "home") as store:

@@ -107,7 +107,7 @@ class Catalog:
         """The snapshot of that name. Raises UsageError."""
         for row in self._db.table("snapshots").rows_where("name = ?", [name]):
             return Snapshot(**row)
-        raise UsageError(f"There is no snapshot {name!r}. See them with: titans snapshot list")
+        raise UsageError(f"No snapshot is named {name!r}. List them: titans snapshot list")
 
     def documents(self, snapshot: Snapshot) -> list[StoredDocument]:
         """Documents of a snapshot, by name."""
@@ -126,7 +126,7 @@ class Catalog:
         if name is None and parent is not None and parent.digest == digest:
             return parent
         if name is not None and self._db.table("snapshots").count_where("name = ?", [name]):
-            raise UsageError(f"There is a snapshot {name!r} already. Choose another name, or delete it: titans snapshot delete {name}")
+            raise UsageError(f"A snapshot named {name!r} already exists. Choose another name, or delete it: titans snapshot delete {name}")
         with self._db.atomic():
             row = {"created": now(), "fingerprint": fingerprint, "digest": digest, "parent": parent and parent.id}
             identity = 1 + max((s.id for s in self.snapshots()), default=0)
@@ -168,7 +168,7 @@ class Catalog:
             raise NoStoreError(f"Nothing is memorized at {self.home}. Run: titans ingest FOLDER")
         if fingerprint is not None and head.fingerprint != fingerprint:
             raise TooNewError(
-                f"The memories at {self.home} were written by other model weights ({head.fingerprint[:12]}, these are "
+                f"The memories at {self.home} were written with other model weights ({head.fingerprint[:12]}, here "
                 f"{fingerprint[:12]}). Memorize the documents again into another --home, or install the titans that wrote them."
             )
         return head

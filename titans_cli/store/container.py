@@ -124,7 +124,7 @@ def read_members(file: BinaryIO, size: int, most: int, check: Callable[[Sequence
     directory = directory_of(members)
     file.seek(offset)
     if size - offset != len(directory) + SEAL or file.read(len(directory)) != directory:
-        raise ValueError("its directory does not fit its files, or holds links or other attributes")
+        raise ValueError("its directory does not match its files, or contains links or attributes")
     return members
 
 
@@ -135,7 +135,7 @@ def member_at(file: BinaryIO, offset: int, size: int) -> Member | None:
     if header[:4] in (b"PK\1\2", b"PK\5\6"):
         return None
     if len(header) < LOCAL.size or header[:4] != b"PK\3\4":
-        raise ValueError("there are bytes before or between its files that belong to none")
+        raise ValueError("it has extra bytes before or between its files")
     _, _, flags, method, _, _, crc, _, length, name_length, _ = LOCAL.unpack(header)
     for condition, what in ((flags & 1, "is encrypted"), (flags & 8, "has its size after its data"), (method, "is compressed")):
         if condition:
@@ -143,9 +143,9 @@ def member_at(file: BinaryIO, offset: int, size: int) -> Member | None:
     name = file.read(name_length)
     member = Member(name.decode("ascii", "replace").replace("\ufffd", "?"), offset, length, crc)
     if member.header != header + name:
-        raise ValueError(f"the header of {member.name[:100]!r} in it is not as titans writes it")
+        raise ValueError(f"titans does not write such a header for {member.name[:100]!r}")
     if member.end > size:
-        raise ValueError(f"{member.name[:100]!r} in it is larger than the whole")
+        raise ValueError(f"{member.name[:100]!r} is larger than the whole file")
     return member
 
 
@@ -154,5 +154,5 @@ def read_member(file: BinaryIO, member: Member) -> bytes:
     file.seek(member.end - member.size)
     data = file.read(member.size)
     if len(data) != member.size or zlib.crc32(data) != member.crc:
-        raise ValueError(f"the checksum of {member.name} differs")
+        raise ValueError(f"the checksum of {member.name} is wrong")
     return data

@@ -34,7 +34,7 @@ def delete_snapshot(catalog: Catalog, snapshot: Snapshot) -> int:
     """Delete a snapshot and what only it held; returns the bytes freed. Raises UsageError for the head."""
     head = catalog.head()
     if head is not None and head.id == snapshot.id:
-        raise UsageError(f"{snapshot.name!r} is what questions are answered from. Restore another snapshot first.")
+        raise UsageError(f"{snapshot.name!r} is the current snapshot. Restore another one first.")
     with catalog.transaction():
         catalog.remove_snapshot(snapshot)
         catalog.drop_unheld_documents()

@@ -189,4 +189,4 @@ def open_index(store: Catalog, snapshot: Snapshot) -> MemoryIndex:
                 drop_indexes(store.home, digest, unfinished=False)
             return index
         remove_folder(folder)
-    raise TitansError(f"Other processes change {store.home} all the time. Run the same command again.")
+    raise TitansError(f"Other processes keep changing {store.home}. Run the same command again.")

@@ -128,9 +128,9 @@ def read_shard(home: Path, digest: str) -> Shard:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise DamagedError(f"The store has lost {path} ({error.strerror}). Import a backup, or memorize the documents again.") from error
+        raise DamagedError(f"Cannot read {path} ({error.strerror}). Import a backup, or memorize the documents again.") from error
     if hashlib.sha256(data).hexdigest() != digest:
-        raise DamagedError(f"{path} is damaged (its checksum differs). Delete it and memorize its document again.")
+        raise DamagedError(f"{path} is damaged (wrong checksum). Delete it and memorize its document again.")
     return parse_shard(data, str(path))
 
 
@@ -141,12 +141,12 @@ def parse_shard(data: bytes, name: str) -> Shard:
     except (SafetensorError, ValueError, KeyError) as error:  # KeyError: a type that numpy has not
         raise DamagedError(f"{name} is not a shard ({error}).") from error
     if {key: array.dtype for key, array in arrays.items()} != {key: np.dtype(NUMPY[dtype]) for key, dtype in DTYPES.items()}:
-        raise DamagedError(f"{name} does not hold a shard's tensors.")
+        raise DamagedError(f"{name} does not contain a shard's tensors.")
     shard = Shard(**arrays)
     if any(array.ndim != RANKS[key] for key, array in arrays.items()) or not fits_together(shard):
-        raise DamagedError(f"The tensors of {name} do not fit together.")
+        raise DamagedError(f"The tensors of {name} do not match each other.")
     if not (np.isfinite(shard.scales).all() and np.isfinite(shard.gist_scales).all()):
-        raise DamagedError(f"{name} holds numbers that are not finite.")
+        raise DamagedError(f"{name} contains numbers that are not finite.")
     return shard
 
 
@@ -175,17 +175,17 @@ def verify_shard(data: bytes, name: str, shape: ShardShape) -> Shard:
         or shard.gists.shape[1:] != (shape.vector,)
         or shard.gist_words.shape[1:] != (shape.lanes,)
     ):
-        raise DamagedError(f"The tensors of {name} do not have this model's shapes.")
+        raise DamagedError(f"The tensors of {name} have the wrong shapes for this model.")
     if not shard.memories:
-        raise DamagedError(f"{name} holds no memory.")
+        raise DamagedError(f"{name} contains no memories.")
     rows = shard.rows
     if rows.min() < shape.least_rows or rows.max() > shape.most_rows or (rows % shape.rows_step).any():
-        raise DamagedError(f"{name} holds memories of more or fewer rows than this model writes.")
+        raise DamagedError(f"{name} contains memories with more or fewer rows than this model writes.")
     if shard.lengths.max() > shape.segment:  # none has less than one: each owns a sentence, and each sentence has tokens
-        raise DamagedError(f"{name} holds memories of more tokens than this model writes.")
+        raise DamagedError(f"{name} contains memories with more tokens than this model writes.")
     lengths = np.linalg.norm(shard.gists.astype(np.float32), axis=1) * shard.gist_scales.astype(np.float32)
     if (shard.scales <= 0).any() or (shard.gist_scales <= 0).any() or (shard.gists == -128).any() or (lengths > LONGEST_VECTOR).any():
-        raise DamagedError(f"{name} holds numbers that this model does not write.")
+        raise DamagedError(f"{name} contains numbers that this model does not write.")
     return shard
 
 
@@ -193,7 +193,7 @@ def check_header(data: bytes, name: str, fingerprint: str) -> None:
     """Check that the header says what ``pack_shard`` writes and nothing else. Raises DamagedError or TooNewError."""
     length = int.from_bytes(data[:8], "little")
     if len(data) < 8 or length > min(LONGEST_HEADER, len(data) - 8):
-        raise DamagedError(f"{name} is not a shard (its header does not fit).")
+        raise DamagedError(f"{name} is not a shard (its header is too long or cut off).")
     text = data[8 : 8 + length].rstrip(b" ")
     try:
         try:
@@ -201,7 +201,7 @@ def check_header(data: bytes, name: str, fingerprint: str) -> None:
         except (ValueError, RecursionError) as error:
             raise ValueError("its header is not JSON") from error
         if json.dumps(header, separators=(",", ":")).encode() != text or length - len(text) >= 8:  # spaces, names given twice
-            raise ValueError("its header is not as titans writes it")
+            raise ValueError("titans does not write such a header")
         metadata = header.pop("__metadata__", None) if isinstance(header, dict) else None
         if (
             not isinstance(metadata, dict)
@@ -213,9 +213,9 @@ def check_header(data: bytes, name: str, fingerprint: str) -> None:
         if int(version) > FORMAT:
             raise TooNewError(f"{name} was written by a newer titans. Upgrade: pip install --upgrade titans-cli")
         if (version, writer) != (str(FORMAT), fingerprint):
-            raise ValueError("other model weights wrote it")
+            raise ValueError("it was written with other model weights")
         if header.keys() != DTYPES.keys() or not all(is_entry(entry, DTYPES[key]) for key, entry in header.items()):
-            raise ValueError("it does not hold a shard's tensors")
+            raise ValueError("it does not contain a shard's tensors")
     except ValueError as error:
         raise DamagedError(f"{name} is not a shard ({error}).") from error
 

@@ -34,4 +34,4 @@ def shard_sizes(home: Path, digest: str) -> ShardSizes:
 
 
 def lost(path: Path, error: Exception) -> DamagedError:
-    return DamagedError(f"The store cannot read {path} ({error}). Import a backup, or memorize the document again.")
+    return DamagedError(f"Cannot read {path} ({error}). Import a backup, or memorize the document again.")

@@ -89,7 +89,7 @@ class Store(Catalog):
         """Hold the store for writing, and finish first what a killed process had begun. Raises LockedError when another process writes."""
         with hold_lock(self.home):
             if not (self.home / "titans.db").exists():
-                raise LockedError(f"Another titans has just taken away {self.home}. Run the same command again.")
+                raise LockedError(f"Another titans process has just removed {self.home}. Run the same command again.")
             if repair:
                 recover(self)
             yield

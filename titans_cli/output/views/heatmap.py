@@ -11,7 +11,7 @@ from html import escape
 from typing import TYPE_CHECKING, NamedTuple
 
 from titans_cli.output.sanitize import plain, words
-from titans_cli.output.terminal import where
+from titans_cli.output.terminal import counted, where
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LABELS", "Piece", "heat_image", "heat_page", "pieces", "share", "told"]
 
-LABELS = {"verbatim": "known word for word", "partly": "known but for some words", "reworded": "known in other words", "new": "new"}
+LABELS = {"verbatim": "known word for word", "partly": "known except some words", "reworded": "known in other words", "new": "new"}
 BROKEN = re.compile(r"(?<=\S)\n(?=[^\W\d_]|[\"'“‘(])")
 """The end of a line within a paragraph."""
 HOT = (224, 62, 0)
@@ -86,8 +86,8 @@ def heat_page(result: Surprise, chosen: Sequence[SurprisingSentence]) -> str:
         '<!DOCTYPE html><html><head><meta charset="utf-8">',
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">",
         f'<meta name="viewport" content="width=device-width"><title>{name}</title><style>{STYLE}</style></head><body>',
-        f"<h1>{name}</h1><p>{len(result.sentences):,} sentences: {counts}. Mean surprise {result.mean:.2f}.</p>",
-        f"<p><small>surprise {legend} <ins>new words</ins> <del>words of the memory</del></small></p>",
+        f"<h1>{name}</h1><p>{counted(len(result.sentences), 'sentence')}: {counts}. Mean surprise {result.mean:.2f}.</p>",
+        f"<p><small>surprise {legend} <ins>new words</ins> <del>words only in memory</del></small></p>",
     ]
     page, opened = None, False
     for sentence in chosen:
@@ -96,7 +96,7 @@ def heat_page(result: Surprise, chosen: Sequence[SurprisingSentence]) -> str:
             parts.append("</div>" * opened + (f"<h2>page {page}</h2>" if page is not None else "") + '<div class="text">')
             opened = True
         parts.append("".join(html_of(sentence)))
-    listed = "".join(f"<li>{escape(where(document))}: {count:,} sentences</li>" for document, count in result.known_from)
+    listed = "".join(f"<li>{escape(where(document))}: {counted(count, 'sentence')}</li>" for document, count in result.known_from)
     parts.append("</div>" * opened + (f"<footer><p>Known from</p><ol>{listed}</ol></footer>" if listed else "") + "</body></html>\n")
     return "".join(parts)
 
@@ -228,9 +228,9 @@ def draw_word(draw: ImageDraw, place: Place, x: float, y: float, font: FreeTypeF
 def head(draw: ImageDraw, result: Surprise, size: int, high: int, cut: bool) -> None:
     """Name, legend and counts, in the lines above the text."""
     font, y = letters(size), MARGIN
-    counted = [f"{share(result, kind)} {label}" for kind, label in LABELS.items()]
-    counts = [", ".join(counted[:2]) + ",", ", ".join(counted[2:]) + f"; mean surprise {result.mean:.2f}"]
-    for line in (words(result.document)[:WIDE], f"{len(result.sentences):,} sentences:", *counts):
+    shares = [f"{share(result, kind)} {label}" for kind, label in LABELS.items()]
+    counts = [", ".join(shares[:2]) + ",", ", ".join(shares[2:]) + f"; mean surprise {result.mean:.2f}"]
+    for line in (words(result.document)[:WIDE], f"{counted(len(result.sentences), 'sentence')}:", *counts):
         draw.text((MARGIN, y), line, fill="black", font=font)
         y += high
     for level in range(5):
@@ -238,4 +238,4 @@ def head(draw: ImageDraw, result: Surprise, size: int, high: int, cut: bool) -> 
         draw.rectangle((x, y, x + 4 * size - 4, y + high - 2), fill=heat(level / 4))
         draw.text((x + 4, y + 1), f"{level / 4:.2f}", fill="black", font=font)
     if cut:
-        draw.text((MARGIN, y + high), "What does not fit into an image is left out.", fill="#b00000", font=font)
+        draw.text((MARGIN, y + high), "The rest does not fit into the image.", fill="#b00000", font=font)

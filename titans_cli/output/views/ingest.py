@@ -27,7 +27,7 @@ def print_ingest(result: IngestResult) -> None:
     did = result.did
     print_notes(result)
     if result.interrupted:
-        print_error("Interrupted. What was finished is kept; run the same command again for the rest.")
+        print_error("Interrupted. Finished documents are kept. Run the same command again to continue.")
     if not mode.quiet:
         speed = did.tokens / result.seconds if result.seconds else 0
         others = (("changed", did.changed), ("moved", did.moved), ("copies", did.copies))
@@ -45,22 +45,24 @@ def print_notes(result: IngestResult) -> None:
     """Remarks on files that were read and on documents that were forgotten or are gone."""
     did = result.did
     for document, encoding in did.encodings:
-        print_note(f"{words(document)}: read as {encoding}; choose another with --encoding")
+        print_note(f"{words(document)}: read as {encoding}. If that is wrong, give its --encoding.")
     for document, pages in did.without_text:
-        print_note(f"{words(document)}: no text on {page_list(pages)}; if scanned, recognise the text (OCR) first")
+        print_note(f"{words(document)}: no text on {page_list(pages)}. If scanned, run OCR first.")
     for document, unread in did.unread_pages:
         for reason in dict.fromkeys(reason for _, reason in unread):
             print_note(f"{words(document)}: {page_list([number for number, why in unread if why == reason])} not read: {words(reason)}")
     if did.forgotten:
         names = some([words(document.name) for document in did.forgotten])
-        print_note(f"Forgot {counted(len(did.forgotten), 'document')} to keep within the budget ({names}); see titans status.")
+        print_note(f"Forgot {counted(len(did.forgotten), 'document')} to stay within the budget ({names}). See: titans status")
     if did.left_out:
         passed = counted(did.left_out, "file")
-        print_note(f"{passed} passed over that had been forgotten for want of room before. Allow more with --budget.")
+        print_note(f"Skipped {passed}, forgotten earlier to stay within the budget. Raise it: titans ingest --budget SIZE")
     if did.gone:
         names = some([words(document.name) for document in did.gone])
-        what = "taken out" if result.pruned else "still memorized; take them out with --prune-missing"
-        print_note(f"{counted(len(did.gone), 'document')} without a file any more ({names}): {what}")
+        if result.pruned:
+            print_note(f"Removed {names} ({'file' if len(did.gone) == 1 else 'files'} deleted).")
+        else:
+            print_note(f"Still memorized, although deleted: {names}. Remove with: titans ingest --prune-missing")
 
 
 @contract(json_output.of_plan)

@@ -49,7 +49,7 @@ class AnswerStream:
         self.stop_waiting()
         if mode.json or mode.quiet:
             return
-        out.print(Text(f"Written by a language model ({words(model)}, {words(url)}), which may err:", style="dim"), soft_wrap=True)
+        out.print(Text(f"Written by a language model ({words(model)}, {words(url)}), which can be wrong:", style="dim"), soft_wrap=True)
         if not local:
             print_note("The question and the quotes leave this machine.")
 
@@ -95,6 +95,6 @@ def print_sources(result: WrittenAnswer, written: Written) -> None:
             show(Text(f"[{quote.number}] ") + source_line(quote))
             show(Text(f"“{words(quote.text)}”", style="italic"), indent=2)
     if not cited:
-        print_note("\nIt cites nothing: hold it against what is quoted here.")
+        print_note("\nThe answer cites no quotes. Compare it with the quotes above.")
     if "[?]" in written.text:
-        print_note("[?] stands where it cites what it was not given.")
+        print_note("[?] marks a citation of a quote that it was not given.")

@@ -44,7 +44,7 @@ def must_not_exist(targets: Sequence[Path | None]) -> None:
     """Raises UsageError if one of ``targets`` exists."""
     for target in targets:
         if target is not None and os.path.lexists(target):
-            raise UsageError(f"{target} exists already. Choose another name.")
+            raise UsageError(f"{target} already exists. Choose another name.")
 
 
 def write_new(target: Path, data: bytes) -> None:
@@ -53,7 +53,7 @@ def write_new(target: Path, data: bytes) -> None:
         with target.open("xb") as file:
             file.write(data)
     except OSError as error:
-        raise TitansError(f"Cannot write {target} ({error.strerror}). Choose another place.") from error
+        raise TitansError(f"Cannot write {target} ({error.strerror}). Choose another path.") from error
     print_note(f"Wrote {target}")
 
 
@@ -72,7 +72,7 @@ def print_surprise(result: Surprise, least: float = 0.0) -> None:
     for number, why in result.failed_pages:
         print_note(f"page {number} not read: {why}")
     if result.empty_pages:
-        print_note(f"{len(result.empty_pages)} pages have no text; if scanned, recognise the text (OCR) first")
+        print_note(f"{counted(len(result.empty_pages), 'page')} without text. If scanned, run OCR first.")
     chosen = [sentence for sentence in result.sentences if sentence.surprise >= least]
     numbers = {document: number for number, (document, _) in enumerate(result.known_from, 1)}
     coloured = out.is_terminal and not out.no_color
@@ -84,7 +84,7 @@ def print_surprise(result: Surprise, least: float = 0.0) -> None:
         legend = [Text(f" {low:.1f} ", style=style_of(level)) for level, low in enumerate((0, *LEVELS))]
         out.print(
             Text(" ").join(
-                [Text("surprise"), *legend, Text("new word", style_of(0, "new")), Text("word of the memory", style_of(0, "missing"))]
+                [Text("surprise"), *legend, Text("new word", style_of(0, "new")), Text("word only in memory", style_of(0, "missing"))]
             )
         )
     print_summary(result, numbers)
@@ -95,7 +95,7 @@ def print_summary(result: Surprise, numbers: dict[str, int]) -> None:
     show(Text(f"{counted(len(result.sentences), 'sentence')}: {counts}. Mean surprise {result.mean:.2f}."))
     for document, count in result.known_from:
         show(Text(f"[{numbers[document]}] {where(document)}: {counted(count, 'sentence')}"))
-    print_note(f"{counted(result.recited, 'memory')} recited, {result.elapsed_ms / 1000:.1f} s; nothing was memorized")
+    print_note(f"Recited {counted(result.recited, 'memory')} in {result.elapsed_ms / 1000:.1f} s. Nothing was memorized.")
 
 
 def style_of(level: int, kind: str = "same") -> Style:

@@ -28,7 +28,7 @@ def parse_size(text: str) -> int:
             return size
     except (ValueError, KeyError, OverflowError):
         pass
-    raise UsageError(f"{text!r} is no size. Write it like 500MB, 2GB or none.")
+    raise UsageError(f"{text!r} is not a size. Use a size like 500MB or 2GB, or none.")
 
 
 def agree_on_budget(store: Store, wanted: int | None) -> int:

@@ -67,12 +67,14 @@ def cluster_learner(home: Path, fingerprint: str, progress: Progress, request: R
     try:
         import ray
     except ImportError as error:
-        raise TitansError("Ray is not installed. Install it: pip install 'titans-cli[ray]'") from error
+        raise TitansError('Ray is not installed. Install it: pip install "titans-cli[ray]"') from error
     try:
         knock(request.cluster)
         ray.init(address=request.cluster, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     except Exception as error:  # Ray raises nearly anything here
-        raise TitansError(f"There is no Ray cluster at {request.cluster!r} ({str(error).splitlines()[0]}).") from error
+        raise TitansError(
+            f"Cannot connect to a Ray cluster at {request.cluster!r} ({str(error).splitlines()[0]}). Check the address."
+        ) from error
     mark = home / "shards" / "00" / f".shared-{secrets.token_hex(8)}.part"  # a killed ingest's is taken away like other unfinished files
     try:
         mark.parent.mkdir(parents=True, exist_ok=True)
@@ -106,7 +108,9 @@ class Cluster:
         self.actors += [make(self.home, self.mark, self.options) for _ in range(count - len(self.actors))]
         for theirs in ray.get([actor.fingerprint.remote() for actor in self.actors]):
             if theirs != self.fingerprint:
-                raise TooNewError(f"A machine of the cluster has other model weights ({theirs[:12]}, these are {self.fingerprint[:12]}).")
+                raise TooNewError(
+                    f"A machine of the cluster has other model weights ({theirs[:12]}, here {self.fingerprint[:12]}). Install this one."
+                )
 
     def __call__(self, sources: Sequence[Source]) -> Iterator[tuple[Source, Learned | SourceError]]:
         """What to record of each of ``sources``, as they are finished; their shards are in the store then."""
@@ -127,7 +131,7 @@ class Cluster:
             except ray.exceptions.RayError as error:
                 why = str(error).splitlines()[0]
                 outcome, data = (
-                    SourceError(source.path, f"was given up: the cluster lost it {RESTARTS + 1} times ({why}).", "corrupt"),
+                    SourceError(source.path, f"was skipped: the cluster lost it {RESTARTS + 1} times ({why}).", "corrupt"),
                     None,
                 )
             if isinstance(outcome, SourceError) and source.data is None and source.path.is_file() and outcome.kind == "unreadable":

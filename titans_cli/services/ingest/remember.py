@@ -29,16 +29,16 @@ class Remembered:
 def remember(home: Path, models: Models, text: str) -> Remembered:
     """Memorize ``text`` into the store at ``home``, which is made if need be. Raises UsageError where there is none."""
     if not text.strip():
-        raise UsageError("There is nothing to remember: the text is empty.")
+        raise UsageError("The note is empty. Give some text to remember.")
     with open_to_write(home) as store:
         name = free_name({d.name for d in store.head_documents()}, f"told {datetime.now():%Y-%m-%d %H:%M:%S}")
         source = Source(Path(name), name, well_formed(text.strip()).encode())
         result = ingest_into(store, models, Selection(sources=(source,)), Unheard(), Request(), time.monotonic())
         found = [d for d in store.head_documents() if d.path == name]
     if result.did.failed or result.snapshot is None:
-        raise TitansError(f"It could not be memorized: {reasons(result.did.failed) or 'interrupted'}")
+        raise TitansError(f"The note could not be memorized: {reasons(result.did.failed) or 'interrupted'}")
     if not found:
-        raise TitansError("There is no room for it in the memory. Allow more with: titans ingest --budget")
+        raise TitansError("The note does not fit into the budget. Raise it: titans ingest --budget SIZE")
     return Remembered(found[0], result.snapshot)
 
 

@@ -39,7 +39,7 @@ def ingest(
     sources, problems = find_sources(paths, request.include, request.exclude)
     sources += request.given
     if not sources and not problems and not request.prune_missing:
-        raise UsageError(f"There is nothing to memorize there: no file that ends in {', '.join(sorted(SUFFIXES))}.")
+        raise UsageError(f"Nothing to memorize: no file ends in {', '.join(sorted(SUFFIXES))}.")
     if not sources and problems:
         raise TitansError("\n".join(str(problem) for problem in problems))
     with open_to_write(home) as store:
