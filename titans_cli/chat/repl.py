@@ -134,7 +134,7 @@ class Repl:
     # questions
 
     def ask(self, question: str) -> None:
-        with output.working("Remembering"):
+        with output.working("Answering"):
             self.background.wait()
             asked = self.conversation.ask(question, quotes=self.client is not None)
         answer = asked.answer
@@ -164,7 +164,7 @@ class Repl:
         output.copy_text(answer)
 
     def recite(self, rest: str) -> None:
-        with output.working("Remembering"):
+        with output.working("Reciting"):
             self.background.wait()
             continuation = self.session.read(lambda assistant: recite_on(assistant.retriever, rest))
         output.print_continuation(continuation)
