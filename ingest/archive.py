@@ -1,4 +1,4 @@
-"""Documents that are zip files of XML: .docx and .epub. Nothing is unpacked to disk, and sizes are bounded."""
+"""Reads zip files of XML (.docx and .epub) in memory, with bounded sizes."""
 
 import io
 import posixpath

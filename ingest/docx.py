@@ -1,4 +1,4 @@
-"""Text of Word documents (.docx): paragraphs, lists, tables and notes, without headers and footers."""
+"""Extracts the text of Word documents (.docx): paragraphs, lists, tables and notes, without headers and footers."""
 
 from pathlib import Path
 

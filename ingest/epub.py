@@ -1,4 +1,4 @@
-"""Text of e-books (.epub), chapter by chapter in the order of reading."""
+"""Extracts the text of e-books (.epub), chapter by chapter in reading order."""
 
 from collections.abc import Iterator
 from pathlib import Path

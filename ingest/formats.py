@@ -1,4 +1,4 @@
-"""From a file's bytes to pages, by its kind, within limits."""
+"""Turns the bytes of a file into pages, by its kind and within limits."""
 
 import hashlib
 from collections.abc import Iterable, Iterator

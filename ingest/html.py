@@ -1,4 +1,4 @@
-"""Text of HTML pages, without scripts, styles and navigation."""
+"""Extracts the text of HTML pages, without scripts, styles and navigation."""
 
 import re
 import warnings

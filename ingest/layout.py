@@ -1,6 +1,6 @@
-"""Pages as people read them: without running headers and page numbers, with words that a line end had cut put together.
+"""Removes running headers and page numbers from pages, and joins words that were hyphenated at line ends.
 
-All of it depends on the one document alone.
+The result depends on the document alone.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Text put together from pieces, as HTML and Word documents give it: lines, blank lines, rows of tables."""
+"""Assembles the text of HTML and Word documents from pieces: lines, blank lines, table rows."""
 
 import re
 from dataclasses import dataclass, field

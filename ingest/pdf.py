@@ -1,4 +1,4 @@
-"""Text of PDFs, page by page, through pypdf or pypdfium2."""
+"""Extracts the text of PDFs, page by page, with pypdf or pypdfium2."""
 
 import io
 import logging

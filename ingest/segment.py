@@ -1,4 +1,4 @@
-"""From pages to segments: sentences packed until one memory is full."""
+"""Cuts pages into segments: as many sentences as fit into one memory."""
 
 from collections.abc import Callable, Iterator
 

@@ -1,4 +1,4 @@
-"""Sentences of a text as character spans that cover all of it."""
+"""Splits a text into sentences: character spans that cover all of it."""
 
 import re
 from itertools import islice

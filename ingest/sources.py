@@ -1,4 +1,4 @@
-"""Finding files."""
+"""Finds the files to memorize below the paths that are given."""
 
 import hashlib
 import os

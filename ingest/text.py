@@ -1,4 +1,4 @@
-"""Plain text: .txt, .md, .rst."""
+"""Decodes plain text files (.txt, .md, .rst) and guesses their encoding."""
 
 import codecs
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What flows out of this package."""
+"""The data types of this package: sources, pages and documents."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Extraction in processes of their own: a file that hangs, crashes or eats memory costs a page, not the ingest."""
+"""Extracts text in worker processes, so that a file that hangs, crashes or uses too much memory loses only pages, not the ingest."""
 
 import hashlib
 import multiprocessing

@@ -1,4 +1,4 @@
-"""What networks of BERT's shape share: encoder blocks, attention, WordPiece tokens and padding."""
+"""Building blocks of BERT-shaped networks: encoder blocks, attention, WordPiece tokens and padding."""
 
 # b window · t token · h head · d feature
 

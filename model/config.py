@@ -1,4 +1,4 @@
-"""Shapes and settings of the networks and memories: frozen, checked at birth, passed whole. Needs no torch."""
+"""Shapes and settings of the networks and memories: frozen dataclasses that are validated on creation. Needs no torch."""
 
 from dataclasses import asdict, dataclass
 

@@ -1,4 +1,4 @@
-"""Networks from weight files and back: float16 safetensors whose metadata holds the configuration."""
+"""Loads networks from weight files and saves them: float16 safetensors with the configuration in the metadata."""
 
 import json
 from collections.abc import Callable

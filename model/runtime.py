@@ -1,4 +1,4 @@
-"""Where and in what precision the networks run: the device, and whether bfloat16 pays on it."""
+"""Chooses the device and the precision in which the networks run."""
 
 import json
 import math

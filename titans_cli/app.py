@@ -1,4 +1,4 @@
-"""The command line: a table of commands, each loaded when it is used, and the one place that turns errors into exit codes."""
+"""The command line: a table of commands, loaded on first use, and the one place that turns errors into exit codes."""
 
 import gc
 from collections.abc import Iterator

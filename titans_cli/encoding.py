@@ -1,4 +1,4 @@
-"""Text in and out where the locale is not UTF-8."""
+"""Makes input and output work in locales that are not UTF-8."""
 
 import codecs
 import sys

@@ -1,4 +1,4 @@
-"""The fingerprint of the model's weights; digests of files are remembered from one start to the next."""
+"""The fingerprint of the model's weights. Digests of the files are cached on disk."""
 
 import hashlib
 import json

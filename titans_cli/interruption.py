@@ -1,4 +1,4 @@
-"""Ctrl-C and exit while native code such as torch's runs."""
+"""Handles Ctrl-C and exit while native code, such as torch's, is running."""
 
 import os
 import signal

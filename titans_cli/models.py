@@ -1,4 +1,4 @@
-"""The two networks with their weights. They are loaded, and torch with them, when first needed."""
+"""The networks with their weights. They and torch are loaded on first use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One store with its models, shared by all that ask it: commands, the chat and the servers. Loads no torch until it is used."""
+"""One store with its models, shared by commands, the chat and the servers. Loads torch on first use."""
 
 from __future__ import annotations
 

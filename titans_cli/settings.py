@@ -1,4 +1,4 @@
-"""Every TITANS_* environment variable, each read through one function or given to an option by its name."""
+"""Every TITANS_* environment variable, read by a function or through an option."""
 
 import os
 from pathlib import Path

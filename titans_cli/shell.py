@@ -1,4 +1,4 @@
-"""Commands that a message tells people to type, fit to be pasted into a shell."""
+"""Commands in messages, quoted so that they can be pasted into a shell."""
 
 import shlex
 from collections.abc import Iterable

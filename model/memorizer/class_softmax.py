@@ -1,4 +1,4 @@
-"""Words by class: products with a class's own table for many tokens of mixed classes, and how classes are made."""
+"""Class softmax: scores of tokens within their classes, and how tokens are assigned to classes."""
 
 # n token · c class · m member · e feature
 

@@ -1,4 +1,4 @@
-"""Memories of a document's segments: write, split what cannot be recited exactly, write again."""
+"""Writes the memories of a document's segments, and splits segments that cannot be recited exactly."""
 
 import hashlib
 from collections.abc import Sequence

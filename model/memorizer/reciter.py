@@ -1,4 +1,4 @@
-"""Reciting: tokens read back from memories alone, one after the other, each from those recited before it."""
+"""Recites tokens from memories alone, one after the other, each from those recited before it."""
 
 # b memory · t token · c class · e embedding feature · d model feature · k key feature · r row · v value feature
 

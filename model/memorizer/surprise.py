@@ -1,4 +1,4 @@
-"""How little the short-term core expected the tokens of a text that is not written."""
+"""Computes the surprise of a text without writing it: how little the short-term core expected its tokens."""
 
 from collections.abc import Sequence
 

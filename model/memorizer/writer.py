@@ -1,4 +1,4 @@
-"""Writing segments into memories: solve for the weights, quantize, recite, correct what came back wrong."""
+"""Writes segments into memories: solve for the weights, quantize, recite, correct what was recited wrongly."""
 
 # b segment · t token · c class · m member · v value feature · r row of a memory
 

@@ -1,7 +1,7 @@
-"""How sure an answer is: a logistic function of what reading and recall say, fitted by ``bench/calibrate.py``. Needs no torch.
+"""Computes an answer's confidence: a logistic function of reading and recall features, fitted by ``bench/calibrate.py``. Needs no torch.
 
-The reader's own probability does not know how well the recitations fit the question, and so is too sure of answers to questions
-about things that were never read.
+The reader's own probability ignores how well the recitations fit the question. It is therefore too high for questions about things
+that were never memorized.
 """
 
 import math

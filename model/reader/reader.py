@@ -1,4 +1,4 @@
-"""The reader as everything else uses it: it tokenizes texts, and scores the answers in windows of pieces of text."""
+"""The reader's interface: tokenizes texts and scores the possible answers in windows of passages."""
 
 # b window · t token of the window · n token of a piece
 

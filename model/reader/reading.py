@@ -1,4 +1,4 @@
-"""Reading an answer to a question out of recitations, by one softmax over all windows."""
+"""Reads the answer to a question from recitations, with one softmax over all windows."""
 
 from collections.abc import Sequence
 from dataclasses import replace

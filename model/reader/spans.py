@@ -1,4 +1,4 @@
-"""Answers as spans of a passage: the best of a window's scores, whole words, and which spans say the same."""
+"""Chooses answer spans from a window's scores: the best ones, extended to whole words, without duplicates."""
 
 # n token of a piece
 

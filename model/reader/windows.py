@@ -1,4 +1,4 @@
-"""Windows of [recitations in stream order ‖ question] that the reader reads, cut and packed from passages and sentences."""
+"""Builds the reader's windows, [recitations in stream order ‖ question], from passages and sentences."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

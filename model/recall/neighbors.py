@@ -1,7 +1,7 @@
-"""The sentences in memory that are nearest to each sentence of a text: by meaning, by rare words and by the very same words.
+"""Finds the sentences in memory that are nearest to each sentence of a text: by meaning, by rare words and by the same words.
 
-Surprise in Titans is what is left when memory has said all it knows, ‖M(k) − v‖² (eq. 12). For text that is not written the
-memories of the nearest sentences are recited, and what they do not explain is new.
+Surprise in Titans is what memory fails to predict, ‖M(k) − v‖² (eq. 12). For a text that is not written, the memories of the
+nearest sentences are recited; what they do not contain is new.
 """
 
 # q sentence of the text · s sentence in memory · g feature of a sentence vector · l lane of a filter

@@ -1,4 +1,4 @@
-"""Which sentences in memory, and so which memories, fit a question (Memory Caching, arXiv 2602.24281: sparse selective reading).
+"""Finds the sentences in memory that fit a question, and so its memories (Memory Caching, arXiv 2602.24281: sparse selective reading).
 
 A sentence's score is the cosine of its vector with the question's, and the share of the question's words that it holds, each
 counting by its rarity among all sentences.

@@ -1,6 +1,6 @@
-"""Sentence vectors and word filters, of what is memorized and of questions.
+"""Computes sentence vectors and word filters, of memorized text and of questions.
 
-Of a sentence two things are kept: what it means, a vector, and which words it holds, a filter (``word_filter.py``).
+The vector of a sentence holds its meaning, the filter its words (``word_filter.py``).
 """
 
 # s sentence · g feature of a sentence vector · l lane of a filter

@@ -1,8 +1,8 @@
-"""Word filters: which words a sentence holds, as a Bloom filter (Bloom 1970) of 56 bytes. Needs no torch.
+"""Word filters: the words of a sentence as a Bloom filter (Bloom 1970) of 56 bytes. Needs no torch.
 
-Names, part numbers and identifiers have no meaning that a vector could match. A filter says of a word that it is not there, or that
-it probably is: about one in thirty thousand times wrongly in a sentence of twelve words, one in a hundred in one of forty.
-How rare a word is among all sentences is counted when a question comes, from the filters themselves.
+Names, part numbers and identifiers have no meaning that a vector could match. A filter says that a word is absent, or that it is
+probably present; the latter is wrong once in thirty thousand times for a sentence of twelve words, once in a hundred for one of forty.
+How rare a word is among all sentences is counted from the filters when a question is asked.
 """
 
 # s sentence · l lane

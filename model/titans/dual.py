@@ -1,4 +1,4 @@
-"""The dual form of the Titans rule: a chunk of tokens at once, its recurrences solved by masked matrix products (eqs. 8–16)."""
+"""The dual form of the Titans rule: processes a chunk of tokens at once, with masked matrix products for the recurrences (eqs. 8–16)."""
 
 # b segment (heads folded in) · c chunk · n chunk of a segment (c · b) · t token · i earlier token of the chunk · k, v features
 

@@ -1,4 +1,4 @@
-"""The rules of ``rules.py`` one token at a time, gradients by autograd: the slow truth that the fast path is held against."""
+"""Reference implementation of ``rules.py``: one token at a time, with gradients by autograd. Tests compare the fast path with it."""
 
 # b segment · t token · k key feature · v value feature
 

@@ -1,4 +1,4 @@
-"""What a neural memory is: its state, its gates, its forward pass, and how heads are folded into the batch."""
+"""The parts of a neural memory: its state, its gates, its forward pass, and how heads are folded into the batch."""
 
 # b segment (heads folded in) · t token · k key feature · v value feature
 

@@ -1,4 +1,4 @@
-"""Loads the models of ``titans chat`` while the user types. Says what is memorized meanwhile."""
+"""Loads the models of ``titans chat`` in the background, and counts what is memorized."""
 
 import threading
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What commands have in common: options, the examples of their help, and how they become commands of Typer."""
+"""Shared parts of commands: options, examples in the help, and the conversion to Typer commands."""
 
 import codecs
 import inspect

@@ -1,4 +1,4 @@
-"""What --json prints of each result. A contract: documented in docs/json.md, and a test compares the two."""
+"""The JSON of each result, printed with --json. A contract: a test compares it with docs/json.md."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Removes from foreign text what controls a terminal or is invisible; also from text that streams in."""
+"""Removes terminal control sequences and invisible characters from untrusted text, also from streamed text."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Access control of the HTTP server: programs on this machine only, with the token if one is set, and no foreign web pages."""
+"""Access control of the HTTP server: only programs on this machine, with the token if one is set, and no foreign websites."""
 
 import hmac
 import re

@@ -1,4 +1,4 @@
-"""``titans serve``: OpenAI's chat API in front of the memory, for programs on this machine."""
+"""``titans serve``: a chat API compatible with OpenAI's, for programs on this machine."""
 
 import json
 import socket

@@ -1,4 +1,4 @@
-"""Keep a store sound: forget documents, prune what nobody needs, find what is wrong and what mends it."""
+"""Maintenance of a store: forget documents, prune, find problems and repair them."""
 
 import difflib
 import random

@@ -1,4 +1,4 @@
-"""From the memories of older model weights to those of the present ones: recite with the old, write with the new."""
+"""Migrates memories to the current model weights: recite with the old ones, write with the new."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""The only place that recites stored memories: their tokens and text, and whether they are what was memorized."""
+"""Recites stored memories and verifies them; the only place that does."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Recite what follows some words of a document. Loads no torch itself."""
+"""Recites the text that follows some words of a document. Loads no torch itself."""
 
 from __future__ import annotations
 

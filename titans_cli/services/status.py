@@ -1,4 +1,4 @@
-"""What the store holds."""
+"""Collects what the store holds: documents, sizes and failures."""
 
 from dataclasses import dataclass
 from functools import partial

@@ -1,4 +1,4 @@
-"""Work done side by side on all cores, in order, and the memory that glibc keeps of it."""
+"""Runs work on all cores with results in order, and limits the memory that glibc keeps for threads."""
 
 import ctypes
 import sys

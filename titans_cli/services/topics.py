@@ -1,4 +1,4 @@
-"""What a memory is about: topics found in its sentence vectors, and for each a sentence recited, its words and its documents."""
+"""Finds the topics of a memory from its sentence vectors, each with a recited sentence, words and documents."""
 
 import math
 import re

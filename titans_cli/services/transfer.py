@@ -1,4 +1,4 @@
-"""Move memories between machines: export, import and merge."""
+"""Moves memories between machines: export, import and merge."""
 
 import os
 import shutil

@@ -1,6 +1,6 @@
-"""What the catalog keeps beside documents and snapshots: failures, settings, and how many answers each document gave.
+"""The catalog's other records: failures, settings, and how many answers each document gave.
 
-None of it is part of a snapshot or of its digest.
+They are not part of a snapshot or of its digest.
 """
 
 from collections.abc import Iterable

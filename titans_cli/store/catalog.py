@@ -1,4 +1,4 @@
-"""The catalog: which documents, shards and snapshots there are, in SQL. No file but the database is touched."""
+"""The catalog of documents, shards and snapshots, in SQL. It touches no file but the database."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager

@@ -1,12 +1,12 @@
-"""The container of an export: a zip whose every byte follows from its members, and a seal at its end.
+"""The container of an export: a zip file whose bytes are determined by its members, with a checksum at the end.
 
     local header, data    of each member, one directly after the other; stored, without extra fields
     central directory     without extra fields but the places beyond 2 GiB, comments or links
     end of it             with the seal as its comment: SHA-256 of every byte before
 
-Any program can unpack it. Reading walks from member to member and then makes the directory again: a file whose directory differs
-in a bit is refused, so that there is nothing in which two readers of zip files could disagree, and nowhere to hide anything. ``zipfile``
-writes the same bytes, but reads from the directory and tells nothing of what lies between members.
+Any zip program can unpack it. The reader goes from member to member, then rebuilds the directory and refuses a file whose directory
+differs in a bit. So two readers of zip files cannot disagree about it, and nothing can be hidden in it. ``zipfile`` writes the same
+bytes, but reads from the directory and does not see what lies between members.
 """
 
 import hashlib

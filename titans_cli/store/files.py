@@ -1,4 +1,4 @@
-"""Files and folders that are either there whole or not at all."""
+"""Writes files and folders atomically: they exist either completely or not at all."""
 
 import hashlib
 import os

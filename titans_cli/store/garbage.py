@@ -1,6 +1,6 @@
-"""Garbage collection: what no snapshot holds goes off the disk, and what killed processes left.
+"""Garbage collection: deletes what no snapshot holds, and files that killed processes left.
 
-A shard's row goes after its file: when a kill comes between, ``recover`` finds it and goes on.
+A shard's file is deleted before its row: after a kill between the two, ``recover`` finds the row and continues.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The user's own questions and the answers given: ``history.db``. Not part of the memory; nothing of it is ever exported."""
+"""The database of the user's questions and answers, ``history.db``. It is not part of the memory and is never exported."""
 
 import json
 import sqlite3

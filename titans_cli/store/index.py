@@ -1,4 +1,4 @@
-"""All sentence vectors of a snapshot in memory-mapped matrices: derived from the shards, and made again when missing."""
+"""All sentence vectors of a snapshot in memory-mapped matrices, derived from the shards and rebuilt when missing."""
 
 import math
 import os

@@ -1,4 +1,4 @@
-"""One writer at a time."""
+"""The lock that lets only one process write to a store at a time."""
 
 import os
 import platform

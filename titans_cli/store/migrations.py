@@ -1,4 +1,4 @@
-"""The database's format, step by step. Each step is recorded in the transaction that makes it."""
+"""Numbered migrations of the database's format, each recorded in its own transaction."""
 
 import sqlite3
 import time

@@ -1,4 +1,4 @@
-"""What the catalog records: documents, snapshots and failures, and the digest over a set of documents."""
+"""The catalog's record types: documents, snapshots and failures, and the digest over a set of documents."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""How much a shard holds, without loading torch."""
+"""Counts what a shard holds, without loading torch."""
 
 from pathlib import Path
 from typing import NamedTuple

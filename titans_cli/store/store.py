@@ -1,4 +1,4 @@
-"""One store: opened, closed and locked. What it holds is asked of its catalog, see ``catalog.py``."""
+"""Opens, closes and locks a store. Its contents are in its catalog, see ``catalog.py``."""
 
 import shutil
 import sqlite3

@@ -1,4 +1,4 @@
-"""What only the chat shows: its commands, earlier turns, and a conversation as a file."""
+"""Shows the chat's commands and earlier turns, and writes a conversation as Markdown."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""A surprising document as a page and as an image: its text, calm where the memory knew it and hot where it did not.
+"""Renders the result of ``titans surprise`` as an HTML page and as an image, with new text in warm colours.
 
-What the document says is escaped in HTML and never markup; the page has no scripts and loads nothing.
+The document's text is escaped; the page has no scripts and loads nothing.
 """
 
 from __future__ import annotations

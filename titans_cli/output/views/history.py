@@ -1,4 +1,4 @@
-"""Questions that were asked."""
+"""Shows earlier questions and answers."""
 
 from __future__ import annotations
 

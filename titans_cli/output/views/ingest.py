@@ -1,4 +1,4 @@
-"""What an ingest did or would do."""
+"""Shows what an ingest did, or would do with --dry-run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers that a language model writes: as they come in, and the sources that they cite."""
+"""Shows answers written by a language model as they stream in, and the sources that they cite."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was forgotten and pruned, and what is wrong with a store."""
+"""Shows what was forgotten or pruned, and what is wrong with a store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was carried over to new model weights."""
+"""Shows the result of a migration to new model weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was remembered."""
+"""Shows the name of a note that was saved."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Snapshots: listed, made, restored, deleted, compared."""
+"""Shows snapshots that were listed, created, restored, deleted or compared."""
 
 from __future__ import annotations
 

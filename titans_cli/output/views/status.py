@@ -1,4 +1,4 @@
-"""What is memorized, what it takes, and what failed."""
+"""Shows what is memorized, how much space it takes, and which files failed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What in a document is new to the memory, on the terminal; see ``heatmap`` for pages and images."""
+"""Shows on the terminal what in a document is new to the memory; see ``heatmap`` for HTML and images."""
 
 from __future__ import annotations
 

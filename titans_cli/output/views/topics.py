@@ -1,4 +1,4 @@
-"""What the memory is about."""
+"""Shows the topics of the memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was exported, imported and merged."""
+"""Shows what was exported, imported or merged."""
 
 from __future__ import annotations
 

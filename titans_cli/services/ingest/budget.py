@@ -1,7 +1,7 @@
-"""How much a memory may take: when it is full, what is least worth keeping is forgotten first.
+"""The size budget of a memory: when it is exceeded, the least useful documents are forgotten first.
 
-What a document is worth, a byte of it: its surprise (rows of memory weights that each of its tokens took), times the answers that it
-gave, and one more; halved for each time that as much was memorized after it as the whole memory holds.
+The value of a byte of a document is its surprise (rows of memory weights per token) times one plus the number of answers that it
+gave. The value halves each time that as much was memorized after it as the whole memory holds.
 """
 
 from collections.abc import Sequence

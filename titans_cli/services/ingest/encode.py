@@ -1,4 +1,4 @@
-"""From a document's text to its shard: write, recite back, make sentence vectors. Nothing is stored here."""
+"""Turns a document's text into a shard: write, recite back, compute sentence vectors. Stores nothing."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass

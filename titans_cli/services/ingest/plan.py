@@ -1,4 +1,4 @@
-"""What an ingest would do: which files are new, changed, moved, copies of others, unchanged or gone."""
+"""Plans an ingest: which files are new, changed, moved, copies of others, unchanged or gone."""
 
 import errno
 import os

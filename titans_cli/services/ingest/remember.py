@@ -1,4 +1,4 @@
-"""Memorize a short note as a document called by the present date and time."""
+"""Memorizes a short note as a document named after the current date and time."""
 
 import time
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""How to memorize: what a caller asks of an ingest, and what it is told while that runs."""
+"""The settings of an ingest, and the progress that it reports."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What an ingest did: what became of each file, and the counts that are told of it."""
+"""The result of an ingest: what happened to each file, and counts."""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Keep a memory current with folders."""
+"""Watches folders and keeps the memory up to date with them."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path

@@ -1,6 +1,6 @@
-"""The client of a language model's server: the prompt, the request, and its errors in plain words.
+"""The client of a language model server: the prompt, the request, and error messages.
 
-Any server that speaks OpenAI's protocol will do: Ollama, llama.cpp, a hosted one. The package ``openai`` is imported when it is needed.
+It works with any server that is compatible with OpenAI's API: Ollama, llama.cpp, a hosted one. ``openai`` is imported on first use.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Recitations as numbered quotes: a language model gets them, and cites them. Loads no torch."""
+"""Recitations as numbered quotes, for a language model to cite. Loads no torch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""Let a language model write an answer from quotes, and check what it cites. Loads no torch."""
+"""Has a language model write an answer from quotes, and checks its citations. Loads no torch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two texts aligned word by word: what a recitation holds of a sentence, and what it holds besides."""
+"""Aligns a sentence with a recitation word by word: which words they share, and which only one of them has."""
 
 import re
 import unicodedata

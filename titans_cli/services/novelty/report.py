@@ -1,7 +1,4 @@
-"""What a document tells this memory that is new, and what of it the memory knew: retrieve, recite, align, score.
-
-Nothing is memorized.
-"""
+"""Reports what in a document is new to the memory: retrieve, recite, align, score. Memorizes nothing."""
 
 import time
 from collections import Counter

@@ -1,4 +1,4 @@
-"""How much a sentence surprises, when it is aligned with recitations.
+"""Computes the surprise of a sentence from its alignment with recitations.
 
 Titans calls surprise what a memory fails to predict (eq. 8 and 12); here, of a sentence,
 
