@@ -23,7 +23,7 @@ TEXT = {"tab": " ", "br": "\n", "cr": "\n", "noBreakHyphen": "-"}
 
 
 def refuse_other_words(path: Path, data: bytes) -> None:
-    """Raise SourceError for other documents of word processors than .docx, and for those with a password."""
+    """Raise SourceError for word processor documents other than .docx, and for encrypted ones."""
     if data.startswith(COMPOUND):
         if ENCRYPTED in data:
             raise SourceError(path, "is encrypted. Save it without a password first.", "encrypted")
@@ -33,9 +33,9 @@ def refuse_other_words(path: Path, data: bytes) -> None:
 
 
 def docx_text(path: Path, data: bytes, limits: Limits) -> str:
-    """Readable text of a Word document, a line for each row of a table; notes stand behind their paragraph.
+    """The text of a Word document, with one line per table row and notes after their paragraph.
 
-    Raises SourceError for what is no readable one, and for what is beyond the limits.
+    Raises SourceError for an unreadable document or one beyond the limits.
     """
     archive = Archive(path, data, limits)
     main = next(
@@ -59,7 +59,7 @@ def docx_text(path: Path, data: bytes, limits: Limits) -> str:
 
 
 class TextReader(Handler):
-    """Collects the text of a part. ``notes`` are found by the kind of the reference to them and their number."""
+    """Collects the text of a part. ``notes`` are keyed by the kind of their reference and their number."""
 
     def __init__(self, limit: int, path: Path, notes: dict[tuple[str, str], str]):
         self.limit, self.path, self.notes = limit, path, notes
@@ -125,7 +125,7 @@ class TextReader(Handler):
 
 
 class NoteReader(TextReader):
-    """Collects the notes of a part by their numbers."""
+    """Collects the notes of a part by number."""
 
     def __init__(self, limit: int, path: Path):
         super().__init__(limit, path, {})

@@ -20,9 +20,9 @@ CHAPTERS = frozenset({"application/xhtml+xml", "text/html", "application/x-dtboo
 
 
 def epub_chapters(path: Path, data: bytes, limits: Limits) -> Iterator[str]:
-    """The title, with the authors, and then the text of each chapter; tables of contents are left out.
+    """The title with the authors, then the text of each chapter, without tables of contents.
 
-    Raises SourceError for what is no readable book, for one with DRM, and for what is beyond the limits.
+    Raises SourceError for an unreadable book, one with DRM, or one beyond the limits.
     """
     archive = Archive(path, data, limits)
     package = next((e.attributes.get("full-path", "") for e in archive.elements(CONTAINER) if e.name == "rootfile"), "")

@@ -30,10 +30,10 @@ def is_pdf(source: Source, data: bytes) -> bool:
 
 
 def read_pages(source: Source, data: bytes, options: Options, start: Start = Start()) -> Iterator[Found]:  # noqa: B008 (immutable)
-    """Pages of ``source``, whose bytes are ``data``, as they are read, from ``start`` on.
+    """Yield the pages of ``source``, whose bytes are ``data``, from ``start`` on.
 
-    Raises SourceError when there are none to be had. What is beyond the limits of pages and characters is left out: the page
-    that would cross them is a FailedPage, and the last.
+    Raises SourceError if there are none. Pages beyond the limits of pages and characters are skipped: the first such page is yielded as a
+    FailedPage, and is the last.
     """
     limits, characters = options.limits, start.characters
     if len(data) > limits.bytes:
@@ -55,7 +55,7 @@ def read_pages(source: Source, data: bytes, options: Options, start: Start = Sta
 
 
 def pages_of(source: Source, data: bytes, options: Options, start: Start) -> Iterator[Found]:
-    """What is found in the file, whatever its size. Raises SourceError, also for what its library stumbles over."""
+    """Yield what is found in the file, whatever its size. Raises SourceError, also for errors of the library that reads it."""
     try:
         yield from pages_by_kind(source, data, options, start)
     except (SourceError, MemoryError):
@@ -88,7 +88,7 @@ def pages_by_kind(source: Source, data: bytes, options: Options, start: Start) -
 
 
 def assemble(source: Source, sha256: str, size: int, found: Iterable[Found]) -> Document:
-    """The document of what was found. Raises SourceError when there is no text in it."""
+    """Build the document from what was found. Raises SourceError if it contains no text."""
     pages, empty, failed, encoding = [], [], [], None
     for item in found:
         if isinstance(item, Encoding):
@@ -111,6 +111,6 @@ def assemble(source: Source, sha256: str, size: int, found: Iterable[Found]) -> 
 
 
 def read_document(source: Source, options: Options = Options()) -> Document:  # noqa: B008 (immutable)
-    """Extract the text of one source in this process. Raises SourceError when there is none to be had."""
+    """Extract the text of one source in this process. Raises SourceError if there is none."""
     data = read_bytes(source)
     return assemble(source, hashlib.sha256(data).hexdigest(), len(data), read_pages(source, data, options))

@@ -53,9 +53,9 @@ def encrypted(path: Path) -> SourceError:
 
 
 def pdf_pages(path: Path, data: bytes, options: Options, first: int = 1, engine: str | None = None) -> Iterator[Page | FailedPage]:
-    """Pages from number ``first`` on, those without text too. Raises SourceError for what is no readable PDF.
+    """Yield pages from number ``first`` on, also those without text. Raises SourceError for an unreadable PDF.
 
-    With ``engine`` or the one that ``options`` name alone, else with pypdf and, where that fails, with pypdfium2.
+    Uses ``engine`` or the one in ``options``; if neither is given, pypdf and, if that fails, pypdfium2.
     """
     engine = engine or options.pdf_engine
     names = list(ENGINES) if engine is None else [engine]

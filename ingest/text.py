@@ -32,9 +32,9 @@ REPLACED = {ord(c): plain for c, plain in zip("ﬀﬁﬂﬃﬄﬅﬆ", ("ff", "f
 
 
 def decode(path: Path, data: bytes, encoding: str | None = None) -> tuple[str, str]:
-    """Text of a file, and the name of its encoding: the one given, else by byte order mark, else UTF-8, else guessed.
+    """The text of a file and the name of its encoding: the given one, else by byte order mark, else UTF-8, else guessed.
 
-    Raises SourceError for what is no text, or not in the encoding given.
+    Raises SourceError for a file that is not text, or not in the given encoding.
     """
     if encoding is not None:
         try:
@@ -53,7 +53,7 @@ def decode(path: Path, data: bytes, encoding: str | None = None) -> tuple[str, s
 
 
 def guessed(data: bytes) -> str | None:
-    """An encoding that is likely, None for what is no text."""
+    """A likely encoding, or None for data that is not text."""
     if b"\0" in data:
         return None
     if sum(byte > 127 for byte in data) < TELLING and not any(byte in UNUSED for byte in data):
@@ -63,6 +63,6 @@ def guessed(data: bytes) -> str | None:
 
 
 def clean(text: str) -> str:
-    """Text as it is memorized: line ends as \\n, plain letters for ligatures, no NULs, soft hyphens and lone surrogates."""
+    """The text as it is memorized: line ends as \\n, ligatures as letters, without NULs, soft hyphens and lone surrogates."""
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\N{SOFT HYPHEN}\n", "").translate(REPLACED)
     return text.encode("utf-8", errors="replace").decode("utf-8")

@@ -34,7 +34,7 @@ STARTING_SECONDS = 60.0
 
 
 class HungError(Exception):
-    """A worker took longer than it may, or ended."""
+    """A worker exceeded its time limit, or ended."""
 
     def __init__(self, reason: str):
         super().__init__(reason)
@@ -42,7 +42,7 @@ class HungError(Exception):
 
 
 class Worker:
-    """A process that reads one file at a time and sends what it finds. Started when first needed, and again after a kill."""
+    """A process that reads one file at a time and sends what it finds. Started on first use, and again after a kill."""
 
     def __init__(self, limits: Limits, read: Reader):
         self.limits, self.read = limits, read
@@ -57,7 +57,7 @@ class Worker:
         self.receive(STARTING_SECONDS)
 
     def begin(self, source: Source, options: Options, start: Start) -> None:
-        """Let the worker read ``source`` from ``start`` on. Raises HungError."""
+        """Make the worker read ``source`` from ``start`` on. Raises HungError."""
         if self.process is None:
             self.start()
         try:
@@ -84,7 +84,7 @@ class Worker:
 
 
 class Extractor:
-    """Extracts documents in ``workers`` processes. A context manager; on leaving, all processes are gone."""
+    """Extracts documents in ``workers`` processes. A context manager, which ends all processes on exit."""
 
     def __init__(self, options: Options = Options(), workers: int = 1, read: Reader = read_pages):  # noqa: B008 (immutable)
         self.options = options
@@ -108,7 +108,7 @@ class Extractor:
             worker.kill()
 
     def start(self) -> None:
-        """Let the workers start while this process does something else; they start when they are needed, too."""
+        """Start the workers in the background. Otherwise they start on first use."""
         for _ in self.workers:
             self.pool.submit(self.start_one)
 
@@ -123,7 +123,7 @@ class Extractor:
             self.idle.put(worker)
 
     def documents(self, sources: Iterable[Source]) -> Iterator[Document | SourceError]:
-        """The documents of ``sources`` in their order; a SourceError in the place of each that cannot be read."""
+        """Yield the documents of ``sources`` in order, with a SourceError for each that cannot be read."""
         waiting: deque[Future[Document | SourceError]] = deque()
         for source in sources:
             waiting.append(self.pool.submit(self.extract, source))
@@ -144,7 +144,7 @@ class Extractor:
             self.idle.put(worker)
 
     def extract_with(self, worker: Worker, source: Source) -> Document:
-        """Read a source, as often as it takes: after a kill, from the same page on with another engine, and then from the next."""
+        """Read a source. After a kill, try the same page with another engine, then continue with the next page."""
         limits = self.options.limits
         deadline = time.monotonic() + limits.file_seconds
         found: list[Found] = []
@@ -185,7 +185,7 @@ class Extractor:
 
 
 def behind(start: Start, found: Found) -> Start:
-    """Where to go on once ``found`` was found."""
+    """The place to continue from after ``found``."""
     if isinstance(found, Page):
         start = replace(start, characters=start.characters + len(found.text))
     if isinstance(found, Page | FailedPage) and found.number is not None:
@@ -194,14 +194,14 @@ def behind(start: Start, found: Found) -> Start:
 
 
 class Finished:
-    """The worker has sent all of a file."""
+    """Says that the worker has sent the whole file."""
 
     def __init__(self, data: bytes):
         self.sha256, self.size = hashlib.sha256(data).hexdigest(), len(data)
 
 
 def serve(pipe: Connection, limits: Limits, read: Reader) -> None:
-    """A worker's whole life. It ends when the pipe does."""
+    """The main loop of a worker. Ends when the pipe is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the ingest's to handle
     limit_memory(limits.memory)
     try:
@@ -224,13 +224,13 @@ def serve(pipe: Connection, limits: Limits, read: Reader) -> None:
 
 
 def watch_over(seconds: float) -> None:
-    """End this process after ``seconds`` without another call: should its parent have been killed meanwhile. 0 ends the watch."""
+    """End this process after ``seconds`` unless called again, in case its parent was killed. 0 stops the timer."""
     if hasattr(signal, "setitimer"):
         signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
 def limit_memory(more: int) -> None:
-    """Allow ``more`` bytes of address space beyond what this process has, where the system can."""
+    """Limit the address space to ``more`` bytes beyond its current size, where the system supports it."""
     if sys.platform != "linux":
         return
     import resource

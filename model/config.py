@@ -30,7 +30,7 @@ OLDER_NAMES = {"residual": "store_surprise", "gist": "vector"}
 
 
 def current(values: dict) -> dict:
-    """The fields of a configuration from a weight file, under their present names and with the present word for the joining."""
+    """The fields of a configuration in a weight file, with older names replaced by current ones."""
     values = {OLDER_NAMES.get(name, name): value for name, value in values.items()}
     return {**values, "joining": "additive"} if values.get("joining") == "mag" else values
 
@@ -42,9 +42,9 @@ def require(condition: bool, message: str) -> None:
 
 @dataclass(frozen=True)
 class MemoryConfig:
-    """One neural memory: a network from keys to values, and how it is written, see ``memorizer/associative.py``.
+    """A neural memory, a network from keys to values, and how it is written. See ``memorizer/associative.py``.
 
-    Keys have ``key`` features at most. How many of them, and so how many rows of weights, a text needs is told by its surprise.
+    Keys have at most ``key`` features. The surprise of a text decides how many of them, and so how many rows of weights, it gets.
     """
 
     key: int = 128  # features of a key, most rows of a memory
@@ -81,12 +81,12 @@ class MemoryConfig:
 
     @property
     def rows(self) -> int:
-        """Most rows of a memory."""
+        """The largest number of rows of a memory."""
         return self.later + self.key
 
     @property
     def learning(self) -> "RuleConfig":
-        """The rule by which it is written."""
+        """The rule by which the memory is written."""
         return RuleConfig(self.key, self.value, self.rule, self.depth, chunk=self.chunk)
 
 
@@ -167,7 +167,7 @@ class MemorizerConfig:
 
     @classmethod
     def from_dict(cls, values: dict) -> "MemorizerConfig":
-        """Of a weight file, also an older one."""
+        """The configuration from the dictionary in a weight file, also from an older one."""
         return cls(**{**current(values), "memory": MemoryConfig(**current(values["memory"]))})
 
 
@@ -193,5 +193,5 @@ class EncoderConfig:
 
     @classmethod
     def from_dict(cls, values: dict) -> "EncoderConfig":
-        """Of a weight file, also an older one."""
+        """The configuration from the dictionary in a weight file, also from an older one."""
         return cls(**current(values))

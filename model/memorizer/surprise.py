@@ -14,7 +14,7 @@ BATCH = 16
 
 @torch.inference_mode()
 def token_nats(memorizer: Memorizer, segments: Sequence[Sequence[int]]) -> list[list[float]]:
-    """How little the short-term core expected each token of each of the ``segments``, from the tokens before it there: nats."""
+    """The surprise, in nats, of each token of each of the ``segments``, given the tokens before it in the segment."""
     nats: list[list[float]] = []
     for first in range(0, len(segments), BATCH):
         batch = segments[first : first + BATCH]

@@ -35,7 +35,7 @@ class Reader:
         return wordpieces(texts)
 
     def score(self, question: Sequence[int], windows: Sequence[Sequence[Sequence[int]]]) -> list[Scores]:
-        """Scores of each window, which is a list of pieces in the order of the stream, each a list of ids."""
+        """Scores of each window; a window is a list of pieces in stream order, and a piece a list of ids."""
         rows = [[START, *(token for piece in window for token in (*piece, SEPARATOR)), *question, SEPARATOR] for window in windows]
         asked = len(question) + 1
         kinds = [[0] * (len(row) - asked) + [1] * asked for row in rows]

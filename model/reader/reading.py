@@ -18,10 +18,10 @@ BATCH = 8
 
 @torch.inference_mode()
 def read_answers(reader: Reader, question: str, passages: Sequence[Passage], sentences: Sequence[Passage] = ()) -> list[Reading]:
-    """Answers to ``question``, best first, by one softmax over all windows; none when there is nothing to read.
+    """Answers to ``question``, best first, by one softmax over all windows; an empty list if there is nothing to read.
 
-    Passages are read some at a time, single ``sentences`` (in the order of the stream) all together: a reading's ``passage`` counts
-    through both. Spans of the same words are one answer.
+    Passages are read in groups, single ``sentences`` (in stream order) all together; a reading's ``passage`` counts through both. Spans of
+    the same words are one answer.
     """
     asked = reader.tokenize([question])[0].ids[:LONGEST_QUESTION]
     top = best_fit([*passages, *sentences])

@@ -27,7 +27,7 @@ FIRST_UNSPACED = "\u2e80"
 class Reading:
     """An answer: characters ``start`` to ``end`` of passage ``passage``, or ``kind`` YES or NO.
 
-    Where several spans say the same, this is the best of them, and score and confidence are of all together.
+    If several spans say the same, this is the best of them; score and confidence are those of all together.
     """
 
     passage: int
@@ -56,7 +56,7 @@ def best_of_window(window: Sequence[Piece], scores: Scores) -> tuple[list[Readin
 
 
 def whole_words(text: str, reading: Reading) -> Reading:
-    """The reading, no word of ``text`` cut: numbers and identifiers are of several tokens."""
+    """The reading, extended so that no word of ``text`` is cut: numbers and identifiers consist of several tokens."""
     start, end = reading.start, reading.end
     while within_word(text, start):
         start -= 1
@@ -66,11 +66,11 @@ def whole_words(text: str, reading: Reading) -> Reading:
 
 
 def within_word(text: str, at: int) -> bool:
-    """Whether a word goes on from character ``at`` - 1 to ``at``; of scripts that part words by spaces."""
+    """Whether one word contains characters ``at`` - 1 and ``at``; for scripts that separate words by spaces."""
     return 0 < at < len(text) and all(c.isalnum() and c < FIRST_UNSPACED for c in text[at - 1 : at + 1])
 
 
 def normal(text: str) -> str:
-    """Words alone, in lower case, without articles in front."""
+    """The words in lower case, without punctuation and leading articles."""
     words = re.findall(r"\w+", text.lower())
     return " ".join(words[1:] if len(words) > 1 and words[0] in ("a", "an", "the") else words) or text

@@ -48,8 +48,8 @@ class Neighbor(NamedTuple):
 def nearest_sentences(own: SentenceVectors, texts: Sequence[str], sentences: SentenceVectors) -> list[list[Neighbor]]:
     """The sentences in memory that fit each of the ``texts`` [q], whose vectors are ``own``, best first.
 
-    Candidates are those of the nearest vectors, those that hold rare words, and those with the very same words. Time goes with
-    q · s, memory does not.
+    Candidates are the sentences with the nearest vectors, those that hold rare words, and those with the same words. Time grows with q · s,
+    memory does not.
     """
     if not len(sentences) or not texts:
         return [[] for _ in texts]
@@ -70,7 +70,7 @@ def nearest_sentences(own: SentenceVectors, texts: Sequence[str], sentences: Sen
 
 
 def look_up(asked: set[str], sentences: SentenceVectors) -> tuple[dict[str, list[int]], dict[str, float]]:
-    """The sentences that hold each word, where they are few, and how rare each word is."""
+    """For each word: the sentences that hold it, if they are few, and its rarity."""
     held, rarities = {}, {}
     for word in asked:
         found = np.flatnonzero(contains(sentences.words, word))
@@ -98,7 +98,7 @@ def by_meaning(vectors: Tensor, sentences: SentenceVectors) -> list[list[int]]:
 
 
 def same_words(own: SentenceVectors, sentences: SentenceVectors) -> list[list[int]]:
-    """The first sentences with the very same filter of words, for each of ``own``; none where there is no word to tell."""
+    """For each of ``own``: the first sentences with the same word filter; none for filters without words."""
     keys, wanted = keys_of(sentences.words), keys_of(own.words)
     found = np.flatnonzero(np.isin(keys, wanted[wanted != 0]))
     by_key: dict[int, list[int]] = defaultdict(list)
@@ -109,7 +109,7 @@ def same_words(own: SentenceVectors, sentences: SentenceVectors) -> list[list[in
 
 
 def keys_of(words: np.ndarray) -> np.ndarray:
-    """One number for each filter [s, l], the same for the same words: uint64 [s], 0 for no word."""
+    """One number for each filter [s, l], equal for equal filters: uint64 [s], 0 for no word."""
     keys = np.zeros(len(words), np.uint64)
     for lane in range(words.shape[1]):
         keys = keys * ODD[-1] + words[:, lane] * ODD[lane % len(ODD)]

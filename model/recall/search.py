@@ -45,12 +45,12 @@ class Hit:
 
 
 def combined(cosine: Number, held: Number) -> Number:
-    """The score of sentences from the cosine of the vectors and the share of the words asked for that they hold."""
+    """The score of sentences, from the cosine of the vectors and the share of the question's words that they hold."""
     return cosine + LEXICAL * held
 
 
 def rarity(sentences: int, holders: int) -> float:
-    """What a word counts that ``holders`` of so many sentences hold."""
+    """The weight of a word that ``holders`` of the sentences hold."""
     return math.log((sentences + 1) / (holders + 0.5))
 
 
@@ -65,10 +65,7 @@ def similarities(queries: Tensor, sentences: SentenceVectors) -> np.ndarray:
 
 
 def score_sentences(question: Question, sentences: SentenceVectors) -> np.ndarray:
-    """How well each sentence fits: cosine of the vectors, and the share of the question's words it holds, rare ones counting more.
-
-    float32 [s].
-    """
+    """The score of each sentence: cosine of the vectors, and the share of the question's words, rare ones weighing more. float32 [s]."""
     scores = similarities(question.vector[None], sentences)
     found = np.zeros(len(sentences), np.float32)
     most = 0.0
@@ -81,16 +78,16 @@ def score_sentences(question: Question, sentences: SentenceVectors) -> np.ndarra
 
 
 def score_similar(seeds: Sequence[int], sentences: SentenceVectors) -> np.ndarray:
-    """How near each sentence is to the nearest of the sentences ``seeds``: cosines, float32 [s]."""
+    """The cosine of each sentence with the nearest of the sentences ``seeds``: float32 [s]."""
     vectors = torch.from_numpy(np.array(sentences.vectors[list(seeds)])).float()
     return similarities(torch.nn.functional.normalize(vectors, dim=1), sentences)
 
 
 def retrieve(scores: np.ndarray, sentences: SentenceVectors, owners: np.ndarray, count: int, least: float = -math.inf) -> list[Hit]:
-    """The best sentences, best first, of the ``count`` memories that they first come from, with ``least`` score.
+    """The best sentences, best first, of the first ``count`` memories, with at least ``least`` score.
 
-    ``owners`` [s] is each sentence's memory, ascending. A copy is passed over: a sentence with the same words as a better one, and
-    the same words before or behind it; and one of a long sentence that was retrieved ``REPEATED`` times.
+    ``owners`` [s] is the memory of each sentence, ascending. Copies are skipped: a sentence with the same words as a better one and the
+    same words before or after it, and a long sentence that was retrieved ``REPEATED`` times already.
     """
     candidates = np.arange(len(scores))
     if len(scores) > CANDIDATES:
@@ -117,7 +114,7 @@ def retrieve(scores: np.ndarray, sentences: SentenceVectors, owners: np.ndarray,
 
 
 def pairs(words: np.ndarray, sentence: int) -> Iterable[tuple[bytes, ...]]:
-    """The sentence's filter with the one before it, and with the one behind it."""
+    """For each sentence, its filter combined with the one before it, and with the one after it."""
     own = words[sentence].tobytes()
     for place, side in ((sentence - 1, b"before"), (sentence + 1, b"behind")):
         if 0 <= place < len(words):

@@ -38,20 +38,20 @@ class SentenceVectors:
 
     @classmethod
     def join(cls, parts: "Sequence[SentenceVectors]") -> "SentenceVectors":
-        """All parts, one after the other."""
+        """All parts, concatenated."""
         return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("vectors", "scales", "words")))
 
 
 @dataclass(frozen=True)
 class Question:
-    """A question's vector, float32 [g], zeros where there is no word, and its content words."""
+    """A question's vector, float32 [g], zeros if it has no words, and its content words."""
 
     vector: Tensor
     words: tuple[str, ...]
 
 
 def passages(sentences: Sequence[Sequence[int]], pages: Sequence[int]) -> list[list[tuple[int, int]]]:
-    """Rows of (token, sentence) pairs: consecutive sentences of one page, up to ``WINDOW`` tokens a row."""
+    """Rows of (token, sentence) pairs: consecutive sentences of one page, up to ``WINDOW`` tokens per row."""
     rows: list[list[tuple[int, int]]] = []
     page: int | None = None
     for number, ids in enumerate(sentences):

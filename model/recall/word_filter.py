@@ -44,7 +44,7 @@ def stem(word: str) -> str:
 
 
 def content_words(text: str) -> list[str]:
-    """Distinct stemmed words in their order, without function words, accents and ligatures."""
+    """Distinct stemmed words in order, without function words, accents and ligatures."""
     if not text.isascii():
         text = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
     return list(dict.fromkeys(stem(word) for word in WORD.findall(text.lower()) if word not in FUNCTION_WORDS))
@@ -52,7 +52,7 @@ def content_words(text: str) -> list[str]:
 
 @lru_cache(maxsize=200_000)
 def bits_of(word: str) -> tuple[int, int]:
-    """The word's lane, and its bits there."""
+    """The word's lane in a filter, and its bits there."""
     digest = blake2b(word.encode(), digest_size=8).digest()
     mask = 0
     for byte in digest[:BITS]:
