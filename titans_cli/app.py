@@ -57,7 +57,7 @@ OBJECTS_BETWEEN_COLLECTIONS = 50_000
 
 
 class LazyCommand(TyperCommand):
-    """A command of the table: its module is imported when it runs, shows its help or completes what is typed."""
+    """A command whose module is imported only when it runs, shows its help or completes an argument."""
 
     def load(self) -> Any:
         """The command itself."""
@@ -78,7 +78,7 @@ def lazy_commands() -> Iterator[LazyCommand]:
 
 
 class Group(TyperGroup):
-    """Turns our errors into one line on stderr and their exit code."""
+    """Prints errors as one line on stderr and exits with their exit code."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)

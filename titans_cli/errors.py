@@ -63,7 +63,7 @@ CLOSED = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
 def explain(error: BaseException) -> TitansError | None:
-    """What a failing file or database means for people; None for what is none of these. ``error.filename`` tells where it was."""
+    """The error for people that belongs to a file or database error; None for other errors. ``error.filename`` tells which file."""
     path = getattr(error, "filename", None) or "the store"
     if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.ProgrammingError):
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
@@ -100,9 +100,9 @@ def failing(path: str, why: object) -> TitansError:
 
 
 def translate(error: BaseException) -> TitansError | None:
-    """The program's error for ``error``, of the model and of files and databases too; None for a fault of the program.
+    """The TitansError for ``error``, also for errors of the model, of files and of databases; None for a bug.
 
-    Commands, the chat and the servers all tell errors through this.
+    Commands, the chat and the servers report errors through this function.
     """
     if isinstance(error, TitansError):
         return error
@@ -114,7 +114,7 @@ def translate(error: BaseException) -> TitansError | None:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Raises ``translate`` of an error in place of it; a fault of the program as it is."""
+    """Raise the translated error in place of an error; a bug is raised unchanged."""
     try:
         yield
     except TitansError:

@@ -22,9 +22,9 @@ __all__ = ["Models"]
 
 
 class Models:
-    """Both networks on one device, and the fingerprint of their weights: those shipped, or others in ``folder``.
+    """The networks on one device and the fingerprint of their weights: the shipped ones, or those in ``folder``.
 
-    ``device``: cpu, cuda or mps; the fastest one that is there when not given.
+    ``device`` is cpu, cuda or mps. Default: the fastest available.
     """
 
     def __init__(self, folder: Path = WEIGHTS, device: str | None = None) -> None:
@@ -33,7 +33,7 @@ class Models:
 
     @cached_property
     def device(self) -> torch.device:
-        """Decided once. Raises UsageError for a device that is not there."""
+        """The device, chosen once. Raises UsageError if it is not available."""
         try:
             return model.choose_device(self.device_name)
         except model.ModelError as error:
@@ -56,7 +56,7 @@ class Models:
         return model.load_tokenizer(self.folder / RANKS.name)
 
     def load(self) -> None:
-        """Load now what would be loaded when first needed."""
+        """Load now what would otherwise be loaded on first use."""
         _ = self.memorizer, self.encoder, self.reader, self.tokenizer
 
     @cached_property
@@ -66,7 +66,7 @@ class Models:
 
     @cached_property
     def shape(self) -> ShardShape:
-        """What the shards look like that these networks write; told from the weights' configurations alone."""
+        """The shape of the shards that these networks write, from the configurations alone."""
         memorizer = MemorizerConfig.from_dict(load_config(self.folder / "memorizer.safetensors"))
         memory = memorizer.memory
         return ShardShape(

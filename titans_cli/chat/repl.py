@@ -76,7 +76,7 @@ class Repl:
         )
 
     def run(self) -> None:
-        """Answer until the user leaves. Raises TitansError when the store cannot be used."""
+        """Answer until the user leaves. Raises TitansError if the store cannot be used."""
         self.greet()
         self.background.start()
         while True:
@@ -121,7 +121,7 @@ class Repl:
             self.ask(" ".join(line.split()))
 
     def command(self, name: str) -> Command:
-        """The command of that name, or the only one that begins with it. Raises UsageError."""
+        """The command with that name, or the only one that starts with it. Raises UsageError."""
         if name in self.commands:
             return self.commands[name]
         begun = [known for known in self.commands if known.startswith(name)] if len(name) > 1 else []
@@ -253,7 +253,7 @@ class Repl:
     # for the prompt
 
     def names(self, command: str) -> Iterable[str]:
-        """Completions for a command's argument. Errors give none."""
+        """Completions for a command's argument; none after an error."""
         with suppress(TitansError, OSError):
             if command in ("/forget", "/docs"):
                 return self.background.documents()
@@ -282,7 +282,7 @@ def new_name() -> str:
 
 
 def paths_in(rest: str) -> list[Path]:
-    """The paths in a line: the whole line if such a file exists, else words quoted as in a shell. Raises UsageError."""
+    """The paths in a line: the whole line if such a file exists, else words with shell quoting. Raises UsageError."""
     if Path(rest).expanduser().exists():
         return [Path(rest)]
     try:

@@ -10,7 +10,7 @@ __all__ = ["IngestBar"]
 
 
 class IngestBar:
-    """Shown if stderr is a terminal, not with --quiet. --verbose prints the name of each memorized document."""
+    """Shown on a terminal, not with --quiet. With --verbose, also prints the name of each memorized document."""
 
     def __init__(self) -> None:
         self.bar = Progress(
@@ -51,7 +51,7 @@ class IngestBar:
         self.bar.update(self.task, description=self.shown() + page, speed=speed, completed=self.finished + share * self.size)
 
     def shown(self) -> str:
-        """The file's name, or the end of it where the terminal is narrow."""
+        """The file's name, or only its end if the terminal is narrow."""
         room = max(12, err.width // 3)
         return self.name if len(self.name) <= room else "…" + self.name[1 - room :]
 

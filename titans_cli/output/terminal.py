@@ -59,7 +59,7 @@ VERSION = 1
 
 @dataclass
 class Mode:
-    """The user's choices for output; set once a command."""
+    """The user's choices for output, set once per command."""
 
     json: bool = False
     quiet: bool = False
@@ -72,12 +72,12 @@ err = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 
 def where(document: str, page: int | None = None) -> str:
-    """A document's name, and the page in it."""
+    """A document's name with the page."""
     return words(document) + (f", page {page}" if page is not None else "")
 
 
 def link(path: str, page: int | None = None) -> Style:
-    """A style that links text to a file if the terminal can; a plain one if there is no such file on this machine."""
+    """A style that links text to a file if the terminal supports it, or an empty style if this machine has no such file."""
     if out.is_terminal and not path.startswith(("//", "\\\\")):  # asking for a share would ask its server
         try:
             file = Path(path)
@@ -89,13 +89,13 @@ def link(path: str, page: int | None = None) -> Style:
 
 
 def bar(share: float, width: int) -> str:
-    """A bar of at most ``width`` characters, for a share of 0 to 1."""
+    """A bar of at most ``width`` characters for a share from 0 to 1."""
     full = round(max(0.0, min(1.0, share)) * width)
     return "█" * full + "░" * (width - full)
 
 
 def show(text: Text, indent: int = 0, console: Console | None = None) -> None:
-    """Print ``text`` on ``console``, by default stdout: wrapped and indented on a terminal, as long lines elsewhere."""
+    """Print ``text`` on ``console``, by default stdout: wrapped and indented on a terminal, else as long lines."""
     console = console or out
     if console.is_terminal:
         for line in text.wrap(console, max(8, console.width - indent)):
@@ -106,14 +106,14 @@ def show(text: Text, indent: int = 0, console: Console | None = None) -> None:
 
 
 def tell(message: str, style: str = "") -> None:
-    """Print ``message`` on stderr. Indented lines stay indented where they are wrapped."""
+    """Print ``message`` on stderr. Wrapped lines keep their indentation."""
     for line in plain(message).split("\n"):
         body = line.lstrip(" ")
         show(Text(body, style=style), len(line) - len(body), err)
 
 
 def show_table(table: Table) -> None:
-    """Print a table: as wide as the terminal on a terminal, in full width elsewhere."""
+    """Print a table, as wide as the terminal or, elsewhere, in full width."""
     out.print(table, width=None if out.is_terminal else WIDE, crop=out.is_terminal)
 
 
@@ -129,7 +129,7 @@ def shortened(text: str, most: int) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """A number with its noun in singular or plural."""
+    """The number with its noun in singular or plural."""
     plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
     return f"{number:,} {noun if number == 1 else plural}"
 
@@ -144,7 +144,7 @@ def megabytes(size: int) -> str:
 
 
 def some(items: Sequence[object], most: int = 5) -> str:
-    """The first of ``items``, with … if there are more."""
+    """The first of ``items``, followed by … if there are more."""
     return ", ".join(map(str, items[:most])) + (" …" if len(items) > most else "")
 
 
@@ -170,7 +170,7 @@ def say(message: str) -> None:
 
 
 def print_json(facts: dict[str, Any]) -> None:
-    """Print one object on one line of stdout. ASCII: the same in every locale, without control characters."""
+    """Print one object on one line of stdout, in ASCII: the same in every locale, without control characters."""
     sys.stdout.write(json.dumps({"version": VERSION, **facts}, default=os.fspath) + "\n")
     sys.stdout.flush()
 
@@ -179,7 +179,7 @@ Shown = ParamSpec("Shown")
 
 
 def contract(facts: Callable[Shown, dict[str, Any]]) -> Callable[[Callable[Shown, None]], Callable[Shown, None]]:
-    """Decorates a function that shows a result: with --json, ``facts`` of the result are printed instead."""
+    """Decorator for functions that show a result: with --json, the ``facts`` of the result are printed instead."""
 
     def decorate(show: Callable[Shown, None]) -> Callable[Shown, None]:
         @wraps(show)

@@ -33,8 +33,8 @@ def error_response(status: int, message: str, code: str | None = None, field: st
 class Guard:
     """Refuses requests by their headers, before the body is read.
 
-    A web page can send requests to this machine. It cannot hide its Origin, and if its own name resolves to this machine (DNS
-    rebinding), Host is that name.
+    A website can send requests to this machine, but it cannot hide its Origin. If its own name resolves to this machine (DNS rebinding),
+    the Host header contains that name.
     """
 
     def __init__(self, app: ASGIApp, port: int, token: str | None, body: int):
@@ -88,7 +88,7 @@ class Guard:
         return scheme.lower() == "bearer" and hmac.compare_digest(token.strip().encode("latin-1", "replace"), self.token.encode())
 
     async def read(self, scope: Scope, receive: Receive) -> bytes | None:
-        """The body; None for one that is too large."""
+        """The body, or None if it is too large."""
         declared = Headers(scope=scope).get("content-length", "0")
         if declared.isascii() and declared.isdigit() and int(declared[:20]) > self.body:
             await drain(receive)
@@ -109,7 +109,7 @@ class Guard:
 
 
 async def drain(receive: Receive) -> None:
-    """Read on, up to a bound."""
+    """Read and drop the rest of the body, up to a limit."""
     size = 0
     while size < DRAINED:
         message = await receive()
@@ -119,7 +119,7 @@ async def drain(receive: Receive) -> None:
 
 
 def replayed(whole: bytes, receive: Receive) -> Receive:
-    """A ``receive`` that returns a body which was read before."""
+    """A ``receive`` that returns a body that was already read."""
     first: list[dict[str, Any]] = [{"type": "http.request", "body": whole, "more_body": False}]
 
     async def again() -> Message:

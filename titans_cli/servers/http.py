@@ -42,7 +42,7 @@ REFUSED = "Not in memory."
 
 @dataclass(frozen=True)
 class Asked:
-    """The parts of a chat request that are used."""
+    """The parts of a chat request that titans uses."""
 
     question: str
     earlier: tuple[tuple[str, str | None], ...]  # questions and answers, in their order; None where it was not in memory
@@ -97,7 +97,7 @@ def text_of(content: object) -> str:
 
 
 def earlier_of(turns: Sequence[tuple[str, str]]) -> tuple[tuple[str, str | None], ...]:
-    """Earlier questions with the answers that ``content_of`` gave."""
+    """Earlier questions with their answers, as ``content_of`` wrote them."""
     pairs = []
     for (role, question), (next_role, reply) in pairwise(turns):
         if role == "user" and next_role == "assistant" and question:
@@ -107,7 +107,7 @@ def earlier_of(turns: Sequence[tuple[str, str]]) -> tuple[tuple[str, str | None]
 
 
 def content_of(answer: Answer, asked: str) -> Iterator[str]:
-    """The answer as text, in pieces: the answer alone on the first line, then the evidence."""
+    """The answer as pieces of text: first a line with the answer alone, then the evidence."""
     yield REFUSED if answer.answer is None else answer.answer
     for evidence in answer.evidence:
         page = "" if evidence.page is None else f", page {evidence.page}"
@@ -120,7 +120,7 @@ def content_of(answer: Answer, asked: str) -> Iterator[str]:
 
 
 class Chat:
-    """Answers requests one at a time; others wait. A request whose client has left is skipped."""
+    """Answers one request at a time. A request whose client has disconnected is skipped."""
 
     def __init__(self, session: Session, report: Callable[[str], None]):
         self.session = session
@@ -164,7 +164,7 @@ class Chat:
         return Response(json.dumps(whole), media_type="application/json", background=shown)
 
     def answer(self, asked: Asked) -> tuple[Answer, tuple[int, int]]:
-        """The answer, and the number of tokens of the question and of the reply. Raises TitansError."""
+        """The answer, and the token counts of the question and of the reply. Raises TitansError."""
         earlier = [Answer(question, said, 1.0, (), 0) for question, said in asked.earlier]
         answer = self.session.read(lambda assistant: ask_in_conversation(assistant, asked.question, earlier))
         tokenizer = self.session.models.tokenizer
@@ -184,7 +184,7 @@ class Chat:
         }
 
     def events(self, asked: Asked, answer: Answer, whole: dict[str, Any]) -> Iterator[str]:
-        """The same as server-sent events."""
+        """The same reply as server-sent events."""
         head = {name: whole[name] for name in ("id", "created", "model")} | {"object": "chat.completion.chunk"}
 
         def event(delta: dict[str, Any], end: str | None = None, **more: Any) -> str:
@@ -205,7 +205,7 @@ def sent(facts: dict[str, Any]) -> str:
 
 
 def make_app(session: Session, port: int, token: str | None, report: Callable[[str], None]) -> Starlette:
-    """The application for a server at ``port``; ``report`` is called with a line about each unexpected error."""
+    """The application for a server at ``port``. ``report`` is called with a line about each unexpected error."""
     chat = Chat(session, report)
 
     async def refuse(_: Request, error: Exception) -> Response:

@@ -45,7 +45,7 @@ TAKES = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_
 
 
 class Quote(BaseModel):
-    """Recited text that an answer rests on."""
+    """Recited text that supports an answer."""
 
     text: str
     document: str
@@ -66,7 +66,7 @@ class Answered(BaseModel):
 
 
 class Recited(BaseModel):
-    """What follows the words."""
+    """The text that follows the words."""
 
     text: str
     document: str
@@ -85,7 +85,7 @@ class Document(BaseModel):
 
 
 class Documents(BaseModel):
-    """What is memorized: ``documents`` are those from ``first`` on, of ``total``."""
+    """The memorized documents: ``documents`` starts at index ``first`` of ``total``."""
 
     total: int
     first: int
@@ -101,7 +101,7 @@ class Remembered(BaseModel):
 
 
 class Forgotten(BaseModel):
-    """Documents that were forgotten, and the snapshots that hold them still."""
+    """Documents that were forgotten, and the snapshots that still hold them."""
 
     documents: list[str]
     still_in: list[str]
@@ -174,14 +174,14 @@ def forgotten(session: Session, document: str) -> CallToolResult:
 
 
 class Worker:
-    """Runs the tools in a thread, one at a time: torch takes all cores."""
+    """Runs the tools in a thread, one at a time, because torch uses all cores."""
 
     def __init__(self, session: Session):
         self.session = session
         self.one = anyio.CapacityLimiter(1)
 
     async def __call__(self, task: Callable[..., CallToolResult], *arguments: Any) -> CallToolResult:
-        """What ``task`` makes of the memory and ``arguments``. Raises ToolError."""
+        """The result of ``task`` for the session and ``arguments``. Raises ToolError."""
         try:
             return await anyio.to_thread.run_sync(task, self.session, *arguments, limiter=self.one)
         except TitansError as error:
@@ -192,7 +192,7 @@ class Worker:
 
     @asynccontextmanager
     async def warmed(self, _: MCPServer[Any]) -> AsyncIterator[None]:
-        """Load the models while the client says hello."""
+        """Load the models while the client connects."""
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(lambda: anyio.to_thread.run_sync(self.session.warm, abandon_on_cancel=True))
             yield
@@ -200,7 +200,7 @@ class Worker:
 
 
 def make_server(session: Session, allow_write: bool) -> MCPServer[Any]:
-    """A server with the tools that read, and those that write if ``allow_write``."""
+    """A server with the reading tools and, if ``allow_write``, the writing ones."""
     work = Worker(session)
     server = MCPServer[Any](
         "titans", title="titans memory", instructions=INSTRUCTIONS, version=__version__, log_level="ERROR", lifespan=work.warmed
@@ -213,7 +213,7 @@ def make_server(session: Session, allow_write: bool) -> MCPServer[Any]:
 
     @server.tool(annotations=READS, title="Recite from memory")
     async def recite(words: Words) -> Annotated[CallToolResult, Recited]:
-        """Continue from memory, word for word, what follows some words of a document."""
+        """Recite from memory, word for word, the text that follows some words of a document."""
         return await work(recited, words)
 
     @server.tool(annotations=READS, title="List what is memorized")
@@ -239,7 +239,7 @@ def add_writing(server: MCPServer[Any], work: Worker) -> None:
 
 
 def clean(text: str, otherwise: str) -> str:
-    """``text`` stripped and without lone surrogates. Raises TitansError with the message ``otherwise`` if nothing is left."""
+    """``text`` stripped and without lone surrogates. Raises TitansError with the message ``otherwise`` if it is empty."""
     text = well_formed(text).strip()
     if not text:
         raise TitansError(otherwise)
@@ -247,7 +247,9 @@ def clean(text: str, otherwise: str) -> str:
 
 
 def serve(session: Session, allow_write: bool) -> None:
-    """Serve until standard input ends. Ctrl-C ends the process at once: a read of standard input cannot be interrupted otherwise,
-    and the store is safe at any moment."""
+    """Serve until standard input ends.
+
+    Ctrl-C ends the process at once, because reading standard input cannot be interrupted otherwise. The store is safe at any moment.
+    """
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     anyio.run(make_server(session, allow_write).run_stdio_async)

@@ -35,7 +35,7 @@ KEEP = 10
 
 @dataclass(frozen=True)
 class Forgotten:
-    """What was forgotten, and which snapshots hold it still."""
+    """What was forgotten, and which snapshots still hold it."""
 
     documents: tuple[StoredDocument, ...]
     still_in: tuple[Snapshot, ...]
@@ -44,8 +44,10 @@ class Forgotten:
 
 
 def find_documents(documents: Sequence[StoredDocument], wanted: Iterable[str]) -> list[StoredDocument]:
-    """The documents that are called so, each by one of: name; path; six or more digits that its content's SHA-256 begins with; name or
-    path, @ and such digits; a part of a name that only one has. Raises UsageError.
+    """The documents that ``wanted`` names. Raises UsageError.
+
+    A document is named by its name, its path, at least six first digits of its content's SHA-256, a name or path followed by @ and such
+    digits, or a part of a name that matches only one.
     """
     found = []
     for text in wanted:
@@ -64,7 +66,7 @@ def find_documents(documents: Sequence[StoredDocument], wanted: Iterable[str]) -
 
 
 def called(documents: Sequence[StoredDocument], text: str) -> list[StoredDocument]:
-    """All documents that ``text`` may mean, by the first way of naming them that fits any."""
+    """All documents that ``text`` may name, by the first kind of name that matches any."""
     name, _, digits = text.rpartition("@")
     ways = [[d for d in documents if text in (d.name, d.path)]]
     if re.fullmatch("[0-9a-f]{6,64}", digits):
@@ -74,10 +76,10 @@ def called(documents: Sequence[StoredDocument], text: str) -> list[StoredDocumen
 
 
 def forget(home: Path, wanted: Sequence[str], everywhere: bool = False) -> Forgotten:
-    """Take documents out of what questions are answered from, and keep what was there as a snapshot; ``everywhere``: out of all
-    snapshots, and off the disk.
+    """Remove documents from the current state, and keep the state before as a snapshot; with ``everywhere``, remove them from all
+    snapshots and from the disk.
 
-    A document is one file: another file with the same content keeps its memories. Raises UsageError for unknown ones.
+    A document is one file: another file with the same content keeps its memories. Raises UsageError for unknown documents.
     """
     with Store.open(home) as store, store.locked():
         documents = find_documents(store.documents(store.require_head()), wanted)
@@ -91,7 +93,7 @@ def forget(home: Path, wanted: Sequence[str], everywhere: bool = False) -> Forgo
 
 
 def would_forget(home: Path, wanted: Sequence[str], everywhere: bool = False) -> Forgotten:
-    """What ``forget`` would do, and which snapshots would hold the documents still; nothing is changed."""
+    """What ``forget`` would do, and which snapshots would still hold the documents; changes nothing."""
     with Store.open(home) as store:
         documents = find_documents(store.documents(store.require_head()), wanted)
         going = {document.id for document in documents}
@@ -102,7 +104,7 @@ def would_forget(home: Path, wanted: Sequence[str], everywhere: bool = False) ->
 
 
 def forget_everywhere(home: Path, forgotten: Forgotten) -> Forgotten:
-    """Take documents that were forgotten out of all other snapshots too, and off the disk."""
+    """Remove forgotten documents from all other snapshots too, and from the disk."""
     with Store.open(home) as store, store.locked():
         forget_turns(home, forgotten.documents)
         still_in, freed = garbage.forget(store, forgotten.documents, everywhere=True)
@@ -111,7 +113,7 @@ def forget_everywhere(home: Path, forgotten: Forgotten) -> Forgotten:
 
 @dataclass(frozen=True)
 class Pruned:
-    """What pruning took away, or would."""
+    """What pruning deleted, or would delete."""
 
     snapshots: tuple[str, ...]
     files: int  # that no document needs
@@ -119,7 +121,7 @@ class Pruned:
 
 
 def prune(home: Path, keep: int = KEEP, dry_run: bool = False) -> Pruned:
-    """Delete automatic snapshots but the newest ``keep`` and the head, files that a killed run left, and old indexes."""
+    """Delete automatic snapshots except the newest ``keep`` and the head, files that a killed run left, and old indexes."""
     with Store.open(home) as store, store.locked(repair=False):  # it does all of that, and counts it
         head = store.require_head()
         automatic = [s for s in store.snapshots() if is_automatic(s.name) and s.id != head.id]
@@ -144,7 +146,7 @@ def prune(home: Path, keep: int = KEEP, dry_run: bool = False) -> Pruned:
 
 @dataclass(frozen=True)
 class Problem:
-    """Something that is wrong, and the command that mends it."""
+    """A problem, and the command that repairs it."""
 
     what: str
     remedy: str
@@ -152,9 +154,9 @@ class Problem:
 
 
 def check(home: Path, read_data: bool = False) -> list[Problem]:
-    """What is wrong with the store: its catalog, and whether each shard is there; ``read_data`` reads every byte of them too.
+    """The problems of the store: of its catalog, and missing shards. ``read_data`` also reads every byte of the shards.
 
-    Raises NoStoreError, and DamagedError when the database cannot even be opened.
+    Raises NoStoreError, and DamagedError if the database cannot even be opened.
     """
     with Store.open(home) as store:
         problems = [Problem(f"The database is damaged: {row}.", "titans import BACKUP --home NEW") for row in store.broken_rows()]
@@ -192,7 +194,7 @@ def check(home: Path, read_data: bool = False) -> list[Problem]:
 
 
 def sample_recitations(home: Path, models: Models, count: int) -> tuple[int, int]:
-    """Recite ``count`` memories of the head, chosen at random; returns how many were, and how many were not word for word."""
+    """Recite ``count`` random memories of the head; returns their number, and how many were not word for word."""
     from titans_cli.services.recitation import recite_many  # loads torch, which the rest of this module does without
 
     with Store.open(home) as store:
@@ -202,7 +204,7 @@ def sample_recitations(home: Path, models: Models, count: int) -> tuple[int, int
 
 
 def diagnose(home: Path, fingerprint: str) -> list[Problem]:
-    """All that ``check`` finds with every byte read, and what else keeps the memory from answering."""
+    """The problems that ``check`` finds with every byte read, and other reasons why the memory cannot answer."""
     problems = check(home, read_data=True)
     with Store.open(home) as store:
         head = store.head()
@@ -224,9 +226,9 @@ def diagnose(home: Path, fingerprint: str) -> list[Problem]:
 
 
 def mend(home: Path) -> list[str]:
-    """Do what cannot harm: take out documents whose shards are lost or damaged, so that they can be memorized again.
+    """Make safe repairs: remove documents whose shards are missing or damaged, so that they can be memorized again.
 
-    Returns their paths; all snapshots lose them.
+    Returns their paths. They are removed from all snapshots.
     """
     with Store.open(home) as store, store.locked():
         bad = set()

@@ -21,7 +21,7 @@ BATCH = 64
 
 @dataclass(frozen=True)
 class Recited:
-    """A memory, recited."""
+    """A recited memory."""
 
     memory: int  # its number in the index or the shard that it was read from
     tokens: tuple[int, ...]

@@ -22,7 +22,7 @@ FOLLOWING = 4
 
 @dataclass(frozen=True)
 class Continuation:
-    """Text that follows the words in ``document``, from ``page`` on."""
+    """Text that follows the words in ``document``, starting on ``page``."""
 
     text: str
     document: str
@@ -32,7 +32,7 @@ class Continuation:
 
 
 def continue_text(retriever: Retriever, words: str) -> Continuation | None:
-    """The text after ``words`` in the document that holds them, recited; None when no retrieved memory holds them.
+    """The recited text after ``words`` in the document that contains them; None if no retrieved memory contains them.
 
     Case and white space do not matter.
     """
@@ -47,7 +47,7 @@ def continue_text(retriever: Retriever, words: str) -> Continuation | None:
 
 
 def recite_on(retriever: Retriever, words: str) -> Continuation:
-    """``continue_text``. Raises UsageError without words, TitansError when no retrieved memory holds them."""
+    """``continue_text``. Raises UsageError without words, TitansError if no retrieved memory contains them."""
     if not words.strip():
         raise UsageError('Give some words of a document: titans recite "some words"')
     continuation = continue_text(retriever, words)

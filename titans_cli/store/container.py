@@ -49,7 +49,7 @@ class Member:
 
     @property
     def entry(self) -> bytes:
-        """Its entry in the central directory: a regular file of the user's own, made on Unix."""
+        """Its entry in the central directory: a regular file, made on Unix."""
         name = self.name.encode("ascii")
         far = self.offset > LARGE
         extra = struct.pack("<HHQ", 1, 8, self.offset) if far else b""
@@ -64,7 +64,7 @@ class Member:
 
 
 def directory_of(members: Sequence[Member]) -> bytes:
-    """All that follows the last member, but the seal."""
+    """All bytes after the last member, without the checksum."""
     start = members[-1].end if members else 0
     entries = b"".join(member.entry for member in members)
     size, count, more = len(entries), len(members), b""
@@ -76,7 +76,7 @@ def directory_of(members: Sequence[Member]) -> bytes:
 
 
 class Writer:
-    """Writes a container to ``file``: ``add`` all members, then ``finish``."""
+    """Writes a container to ``file``: call ``add`` for all members, then ``finish``."""
 
     def __init__(self, file: BinaryIO):
         self.file = file
@@ -99,7 +99,7 @@ class Writer:
 
 
 def is_sealed(file: BinaryIO, size: int) -> bool:
-    """Whether the last of ``size`` bytes are the SHA-256 of all before them, and nothing follows."""
+    """Whether the last of ``size`` bytes are the SHA-256 of all bytes before, and nothing follows."""
     file.seek(0)
     digest, left = hashlib.sha256(), size - SEAL
     while left > 0 and (block := file.read(min(left, BLOCK))):
@@ -109,9 +109,9 @@ def is_sealed(file: BinaryIO, size: int) -> bool:
 
 
 def read_members(file: BinaryIO, size: int, most: int, check: Callable[[Sequence[Member], Member], None]) -> list[Member]:
-    """The members of a container of ``size`` bytes, at most ``most``. Raises ValueError with what is wrong.
+    """The members of a container of ``size`` bytes, at most ``most``. Raises ValueError with the reason.
 
-    ``check`` gets the members before and each next one, and raises ValueError when it may not stand there.
+    ``check`` gets the members before and the next one, and raises ValueError if that is not allowed there.
     """
     members: list[Member] = []
     offset = 0
@@ -129,7 +129,7 @@ def read_members(file: BinaryIO, size: int, most: int, check: Callable[[Sequence
 
 
 def member_at(file: BinaryIO, offset: int, size: int) -> Member | None:
-    """The member whose header lies at ``offset``; None where the directory begins. Raises ValueError."""
+    """The member whose header is at ``offset``, or None where the directory begins. Raises ValueError."""
     file.seek(offset)
     header = file.read(LOCAL.size)
     if header[:4] in (b"PK\1\2", b"PK\5\6"):
@@ -150,7 +150,7 @@ def member_at(file: BinaryIO, offset: int, size: int) -> Member | None:
 
 
 def read_member(file: BinaryIO, member: Member) -> bytes:
-    """The data of a member. Raises ValueError when they do not fit its checksum."""
+    """The data of a member. Raises ValueError if its checksum is wrong."""
     file.seek(member.end - member.size)
     data = file.read(member.size)
     if len(data) != member.size or zlib.crc32(data) != member.crc:

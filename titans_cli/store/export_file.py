@@ -55,7 +55,7 @@ def encode_document(document: NewDocument) -> bytes:
 
 
 def place_of(document: NewDocument) -> tuple[str, str, str, str]:
-    """By what documents are told apart, and sorted."""
+    """The key by which documents are identified and sorted."""
     return document.path, document.name, document.source_sha256, document.shard
 
 
@@ -68,7 +68,7 @@ def shard_name(digest: str) -> str:
 
 
 def export_snapshot(store: Catalog, snapshot: Snapshot, target: Path) -> int:
-    """Write ``snapshot`` to ``target``, which must not exist; returns its size in bytes. Shards are checked on the way."""
+    """Write ``snapshot`` to ``target``, which must not exist, and verify its shards; returns the size in bytes."""
     if os.path.lexists(target):
         raise UsageError(f"{target} already exists. Choose another name.")
     documents = store.documents(snapshot)
@@ -94,7 +94,7 @@ def export_snapshot(store: Catalog, snapshot: Snapshot, target: Path) -> int:
 
 
 def whole_shard(store: Catalog, digest: str) -> bytes:
-    """A shard's bytes. Raises DamagedError when they are not what its name says, TitansError when no import would take them."""
+    """A shard's bytes. Raises DamagedError if they do not match its name, TitansError if no import would accept them."""
     try:
         data = shard_path(store.home, digest).read_bytes()
     except OSError as error:
@@ -111,7 +111,7 @@ def whole_shard(store: Catalog, digest: str) -> bytes:
 
 @dataclass(frozen=True)
 class ExportFile:
-    """An export that is open and verified from end to end."""
+    """An export that is open and completely verified."""
 
     path: Path
     file: BinaryIO
@@ -121,7 +121,7 @@ class ExportFile:
 
 @contextmanager
 def open_exports(paths: Sequence[Path], shape: ShardShape, max_size: int) -> Iterator[list[ExportFile]]:
-    """Open and verify exports of ``max_size`` bytes at most each. Raises TitansError; no store is needed, none is touched."""
+    """Open and verify exports of at most ``max_size`` bytes each. Raises TitansError. Needs and touches no store."""
     with ExitStack() as stack:
         exports = []
         for path in paths:
@@ -172,7 +172,7 @@ def read_object(text: bytes, what: str) -> dict:
 
 
 def read_manifest(file: BinaryIO, path: Path, size: int, fingerprint: str) -> dict[str, str]:
-    """Raises TooNewError for what other programs or models wrote, and ValueError."""
+    """The manifest. Raises TooNewError if a newer program or other model weights wrote it, and ValueError."""
     first = member_at(file, 0, size)
     if first is None or first.name != "manifest.json" or first.size > LARGEST_MANIFEST:
         raise ValueError("it does not start with a manifest")
@@ -198,7 +198,7 @@ def read_manifest(file: BinaryIO, path: Path, size: int, fingerprint: str) -> di
 
 
 def check_place(before: Sequence[Member], member: Member) -> None:
-    """Whether a member may come after those ``before``. Raises ValueError."""
+    """Check that a member may follow those ``before``. Raises ValueError."""
     tables = {0: ("manifest.json", LARGEST_MANIFEST), 1: ("documents.json", LARGEST_TABLE)}
     name, largest = tables.get(len(before), (member.name, LARGEST_SHARD))
     if member.name != name or (len(before) > 1 and not SHARD_NAME.fullmatch(member.name)):
@@ -210,7 +210,7 @@ def check_place(before: Sequence[Member], member: Member) -> None:
 
 
 def decode_documents(table: bytes, fingerprint: str) -> list[NewDocument]:
-    """The documents, line by line, so that no table needs much more memory than its bytes. Raises ValueError."""
+    """The documents, parsed line by line so that a table needs little more memory than its size. Raises ValueError."""
     body = table.removeprefix(b"[\n").removesuffix(b"\n]\n")
     if len(table) - len(body) != 5 or body.count(b"\n") >= MOST_DOCUMENTS:
         raise ValueError("documents.json is not a list, or has too many lines")
@@ -252,7 +252,7 @@ def check_document(document: NewDocument, fingerprint: str) -> None:
 
 
 def verify_shards(file: BinaryIO, path: Path, shape: ShardShape, documents: Sequence[NewDocument], shards: dict[str, Member]) -> None:
-    """Check one shard after the other, and that documents tell of them what they hold. Raises ValueError or TooNewError."""
+    """Verify one shard after the other, and that the documents match them. Raises ValueError or TooNewError."""
     if {d.shard for d in documents} != shards.keys():
         raise ValueError("its documents do not match its shards")
     facts = {}
@@ -274,10 +274,10 @@ def verify_shards(file: BinaryIO, path: Path, shape: ShardShape, documents: Sequ
 
 
 def import_exports(store: Catalog, exports: Sequence[ExportFile], fingerprint: str) -> Snapshot:
-    """Add verified exports to the head, which is kept as it was by a snapshot; returns the new head.
+    """Add verified exports to the head, and keep the head before as a snapshot; returns the new head.
 
-    The result is the union: a document is one with another when file, content and memories are the same, so neither the order of
-    imports nor their number matters. Raises TitansError, and then leaves nothing behind.
+    The result is the union: documents are the same if file, content and memories are the same, so neither the order nor the number of
+    imports matters. Raises TitansError, and then leaves nothing behind.
     """
     if store.head() is not None:
         store.require_head(fingerprint)
@@ -304,7 +304,7 @@ def import_exports(store: Catalog, exports: Sequence[ExportFile], fingerprint: s
 
 
 def copy_shards(home: Path, exports: Sequence[ExportFile], written: list[Path]) -> None:
-    """Write shards that the store does not have whole, and list them in ``written``. Raises TitansError."""
+    """Write the shards that the store lacks, and list them in ``written``. Raises TitansError."""
     wanted = {shard_path(home, digest): (export, digest) for export in exports for digest in export.shards}
     try:
         missing = {path: origin for path, origin in wanted.items() if not path.is_file() or sha256_of_file(path) != origin[1]}
@@ -324,7 +324,7 @@ def copy_shards(home: Path, exports: Sequence[ExportFile], written: list[Path]) 
 
 
 def shard_again(export: ExportFile, digest: str) -> bytes:
-    """A shard as it was when it was checked. Raises DamagedError when the file has changed since."""
+    """The shard that was verified. Raises DamagedError if the file has changed since."""
     try:
         data = read_member(export.file, export.shards[digest])
         if hashlib.sha256(data).hexdigest() == digest:
@@ -335,7 +335,7 @@ def shard_again(export: ExportFile, digest: str) -> bytes:
 
 
 def remove(folder: Path, written: Sequence[Path]) -> None:
-    """Take away shards below ``folder`` that no document refers to, and the folders that they leave empty."""
+    """Delete shards below ``folder`` that no document refers to, and folders that become empty."""
     for path in written:
         path.unlink(missing_ok=True)
     for left in [*{path.parent for path in written}, folder]:

@@ -19,9 +19,9 @@ HOLDER = ".lock.holder"
 
 @contextmanager
 def hold_lock(home: Path) -> Iterator[None]:
-    """Hold the store at ``home`` for writing. Raises LockedError when another process does.
+    """Hold the store at ``home`` for writing. Raises LockedError if another process does.
 
-    The system frees the lock of a process that ends, however it ends. Who holds it stands beside it, for people to read.
+    The system frees the lock of a process that ends, however it ends. A file beside it names the holder, for people to read.
     """
     lock, holder = FileLock(home / LOCK), home / HOLDER
     try:

@@ -61,7 +61,7 @@ LONGEST_VECTOR = 1.02
 
 @dataclass(frozen=True)
 class ShardShape:
-    """What the shards that a model writes look like, see ``titans_cli.models``."""
+    """The shape of the shards that a model writes, see ``titans_cli.models``."""
 
     fingerprint: str  # of the model's weights
     row_bytes: int  # of one row of a memory's weights
@@ -75,7 +75,7 @@ class ShardShape:
 
 @dataclass(frozen=True)
 class Shard:
-    """See the module's docstring."""
+    """The arrays of a shard, see the module's docstring."""
 
     weights: np.ndarray
     rows: np.ndarray
@@ -99,7 +99,7 @@ class Shard:
 
     @classmethod
     def join(cls, parts: "Sequence[Shard]") -> "Shard":
-        """Consecutive parts of one document as one shard."""
+        """Join consecutive parts of one document into one shard."""
         first, owners = 0, []
         for part in parts:
             owners.append(part.owners + np.int32(first))
@@ -116,14 +116,14 @@ def pack_shard(shard: Shard, fingerprint: str) -> tuple[str, bytes]:
 
 
 def keep_shard(home: Path, digest: str, data: bytes) -> None:
-    """Store the shard ``data``, whose SHA-256 is ``digest``, unless it is there already."""
+    """Store the shard ``data``, whose SHA-256 is ``digest``, unless it exists already."""
     path = shard_path(home, digest)
     if not path.exists() or path.stat().st_size != len(data):
         write_atomically(path, data)
 
 
 def read_shard(home: Path, digest: str) -> Shard:
-    """The shard of that name. Raises DamagedError when it is missing or is not what its name says."""
+    """The shard with that digest. Raises DamagedError if it is missing or does not match its name."""
     path = shard_path(home, digest)
     try:
         data = path.read_bytes()
@@ -151,7 +151,7 @@ def parse_shard(data: bytes, name: str) -> Shard:
 
 
 def fits_together(shard: Shard) -> bool:
-    """Whether the lengths of the arrays fit, each memory has rows and each sentence tokens and an owner."""
+    """Whether the arrays' lengths match, each memory has rows, and each sentence has tokens and an owner."""
     m, s = len(shard.rows), len(shard.gists)
     if not len(shard.scales) == len(shard.pages) == len(shard.checksums) == m or shard.checksums.shape[1:] != (8,):
         return False
@@ -167,7 +167,7 @@ def fits_together(shard: Shard) -> bool:
 
 
 def verify_shard(data: bytes, name: str, shape: ShardShape) -> Shard:
-    """Check that ``data`` are what a model of that ``shape`` could have written. Raises DamagedError, and TooNewError for newer formats."""
+    """Check that a model of that ``shape`` could have written ``data``. Raises DamagedError, and TooNewError for newer formats."""
     check_header(data, name, shape.fingerprint)
     shard = parse_shard(data, name)
     if (
@@ -190,7 +190,7 @@ def verify_shard(data: bytes, name: str, shape: ShardShape) -> Shard:
 
 
 def check_header(data: bytes, name: str, fingerprint: str) -> None:
-    """Check that the header says what ``pack_shard`` writes and nothing else. Raises DamagedError or TooNewError."""
+    """Check that the header contains exactly what ``pack_shard`` writes. Raises DamagedError or TooNewError."""
     length = int.from_bytes(data[:8], "little")
     if len(data) < 8 or length > min(LONGEST_HEADER, len(data) - 8):
         raise DamagedError(f"{name} is not a shard (its header is too long or cut off).")
@@ -221,7 +221,7 @@ def check_header(data: bytes, name: str, fingerprint: str) -> None:
 
 
 def is_entry(entry: object, dtype: str) -> bool:
-    """Whether a header's entry for a tensor of that type is well formed; whether it fits the data, safetensors finds out."""
+    """Whether a header's entry for a tensor of that type is well formed; safetensors checks that it matches the data."""
     if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"} or entry["dtype"] != dtype:
         return False
     return all(

@@ -22,7 +22,7 @@ class ShardSizes(NamedTuple):
 
 
 def shard_sizes(home: Path, digest: str) -> ShardSizes:
-    """From the shard's header alone. Raises DamagedError."""
+    """The sizes, from the shard's header alone. Raises DamagedError."""
     path = shard_path(home, digest)
     try:
         with safe_open(path, framework="numpy") as file:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def print_turn(answer: Answer) -> None:
-    """A question and its answer, in short."""
+    """A short form of a question and its answer."""
     show(Text(words(answer.question), style="bold"))
     show(Text("Not in memory." if answer.answer is None else words(answer.answer), style="dim"), indent=2)
 

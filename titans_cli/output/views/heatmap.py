@@ -33,14 +33,14 @@ NEW = 0.6
 
 
 class Piece(NamedTuple):
-    """Part of a sentence's text, without anything that drives a terminal."""
+    """A part of a sentence's text, without terminal control characters."""
 
     text: str
     kind: str  # space before the sentence; same; new; missing: the memory has it, the document has not
 
 
 def pieces(sentence: SurprisingSentence) -> list[Piece]:
-    """A sentence in pieces that are known and new, and between them what is missing."""
+    """Split a sentence into known and new pieces, with the missing words between them."""
     text = BROKEN.sub(" ", sentence.text)
     begin = len(text) - len(text.lstrip())
     found, at = [Piece(plain(text[:begin]), "space")], begin
@@ -54,7 +54,7 @@ def pieces(sentence: SurprisingSentence) -> list[Piece]:
 
 
 def told(sentence: SurprisingSentence) -> str:
-    """One line that says how far a sentence is known, and from where."""
+    """One line that says how well a sentence is known, and from which document."""
     said = f"surprise {sentence.surprise:.2f}, {LABELS[sentence.kind]}"
     if sentence.known is None:
         return said
@@ -78,7 +78,7 @@ h2 { border-top: 1px solid; padding-top: .3rem }
 
 
 def heat_page(result: Surprise, chosen: Sequence[SurprisingSentence]) -> str:
-    """A page of HTML that shows the sentences ``chosen``; pointing at one tells where it is known from."""
+    """An HTML page of the sentences ``chosen``; a tooltip says from which document each is known."""
     name = escape(words(result.document))
     legend = " ".join(f'<span class="heat" style="--s:{level / 4}">&nbsp;{level / 4:.2f}&nbsp;</span>' for level in range(5))
     counts = ", ".join(f"{share(result, kind)} {label}" for kind, label in LABELS.items())
@@ -125,7 +125,7 @@ WORD = re.compile(r"\s+|\S+")
 
 
 class Place(NamedTuple):
-    """A word on the image: its column and line, where in the line it begins, in pixels, and how it is drawn."""
+    """A word on the image: its line, its position in the line in pixels, and how it is drawn."""
 
     line: int
     x: float
@@ -136,7 +136,7 @@ class Place(NamedTuple):
 
 
 def heat_image(result: Surprise, chosen: Sequence[SurprisingSentence]) -> bytes:
-    """The sentences ``chosen`` as a PNG in columns; small letters for long documents, and at last cut."""
+    """A PNG of the sentences ``chosen`` in columns. Long documents get smaller letters; very long ones are cut."""
     from PIL import Image, ImageDraw
 
     for size in SIZES:
@@ -167,7 +167,7 @@ def heat_image(result: Surprise, chosen: Sequence[SurprisingSentence]) -> bytes:
 
 
 def letters(size: int) -> FreeTypeFont | ImageFont:
-    """A font that knows many scripts where the machine has it; Pillow's own otherwise."""
+    """A font for many scripts if the machine has it, else Pillow's own."""
     from PIL import ImageFont
 
     try:
@@ -177,7 +177,7 @@ def letters(size: int) -> FreeTypeFont | ImageFont:
 
 
 def lay_out(chosen: Sequence[SurprisingSentence], font: FreeTypeFont | ImageFont, width: int) -> Iterator[Place]:
-    """Each word's place in lines of ``width`` pixels."""
+    """The place of each word in lines of ``width`` pixels."""
     line, x = 0, 0.0
     space = font.getlength(" ")
     for sentence in chosen:
@@ -206,7 +206,7 @@ def fragments(word: str, font: FreeTypeFont | ImageFont, width: int) -> Iterator
 
 
 def heat(surprise: float) -> tuple[int, int, int]:
-    """White for what is known, and ever hotter."""
+    """The background colour: white for known text, hotter for more surprise."""
     strength = 0.75 * surprise
     red, green, blue = (round(255 - (255 - c) * strength) for c in HOT)
     return red, green, blue
@@ -226,7 +226,7 @@ def draw_word(draw: ImageDraw, place: Place, x: float, y: float, font: FreeTypeF
 
 
 def head(draw: ImageDraw, result: Surprise, size: int, high: int, cut: bool) -> None:
-    """Name, legend and counts, in the lines above the text."""
+    """Draw name, counts and legend in the lines above the text."""
     font, y = letters(size), MARGIN
     shares = [f"{share(result, kind)} {label}" for kind, label in LABELS.items()]
     counts = [", ".join(shares[:2]) + ",", ", ".join(shares[2:]) + f"; mean surprise {result.mean:.2f}"]

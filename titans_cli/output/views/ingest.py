@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 
 def page_list(pages: Sequence[int]) -> str:
-    """Numbers of pages, the first ten."""
+    """The page numbers, at most ten."""
     return f"page{'s' * (len(pages) > 1)} {some(pages, 10)}"
 
 
 @contract(json_output.of_ingest)
 def print_ingest(result: IngestResult) -> None:
-    """Remarks on files, then what was done; with --quiet only errors."""
+    """Print notes on files and what was done; with --quiet only errors."""
     did = result.did
     print_notes(result)
     if result.interrupted:
@@ -42,7 +42,7 @@ def print_ingest(result: IngestResult) -> None:
 
 
 def print_notes(result: IngestResult) -> None:
-    """Remarks on files that were read and on documents that were forgotten or are gone."""
+    """Print notes on files that were read, and on documents that were forgotten or whose files are gone."""
     did = result.did
     for document, encoding in did.encodings:
         print_note(f"{words(document)}: read as {encoding}. If that is wrong, give its --encoding.")
@@ -67,7 +67,7 @@ def print_notes(result: IngestResult) -> None:
 
 @contract(json_output.of_plan)
 def print_plan(plan: Plan) -> None:
-    """What an ingest would do: a line for each file that differs from what is memorized."""
+    """Print what an ingest would do: a line for each file that differs from what is memorized."""
     lines = [("new", source.name) for source in plan.new]
     lines += [("changed", source.name) for source in plan.changed]
     lines += [("moved", f"{before.name} → {source.name}") for before, source in plan.moved]

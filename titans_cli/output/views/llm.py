@@ -19,7 +19,7 @@ __all__ = ["AnswerStream", "print_written"]
 
 
 class AnswerStream:
-    """Shows an answer while it is written; nothing with --json. At the end, also by Ctrl-C, the line is ended."""
+    """Shows an answer while it is written; nothing with --json. At the end, also after Ctrl-C, it ends the line."""
 
     def __init__(self) -> None:
         self.plain = PlainStream()
@@ -35,7 +35,7 @@ class AnswerStream:
             out.print()
 
     def wait(self) -> None:
-        """Show that an answer is being written, until it begins."""
+        """Show a spinner until the answer starts."""
         self.waiting = working("Writing")
         self.waiting.__enter__()
 
@@ -45,7 +45,7 @@ class AnswerStream:
             self.waiting = None
 
     def begin(self, model: str, url: str, local: bool) -> None:
-        """Say which model writes. Part of the answer: on stdout, unlike notes."""
+        """Say which model writes. This is part of the answer: it goes to stdout, unlike notes."""
         self.stop_waiting()
         if mode.json or mode.quiet:
             return
@@ -68,7 +68,7 @@ class AnswerStream:
 
 
 def print_written(result: WrittenAnswer, why: bool = False) -> None:
-    """What follows a written answer. If none was written: the reason as an error, and the answer from memory."""
+    """Print what follows a written answer. If none was written, print the error and the answer from memory."""
     if result.error is not None:
         print_error(str(result.error), result.error.exit_code)
     if mode.json:
@@ -82,7 +82,7 @@ def print_written(result: WrittenAnswer, why: bool = False) -> None:
 
 
 def print_sources(result: WrittenAnswer, written: Written) -> None:
-    """The answer from memory, and the quotes that are cited or hold its evidence, by number."""
+    """Print the answer from memory, and the numbered quotes that are cited or contain its evidence."""
     if mode.quiet:
         return
     cited = set(written.citations)

@@ -50,7 +50,7 @@ REMEDIES = {
 
 @contract(json_output.of_status)
 def print_status(status: Status) -> None:
-    """How much is memorized and what it takes, what failed and what to do about it, and the documents."""
+    """Print how much is memorized, its size, what failed and what to do about it, and the documents."""
     head = f"{words(str(status.home))} · snapshot {words(status.snapshot.name)} · {status.snapshot.digest[:12]}"
     show(Text(head, style="dim"))
     tokens, memories = max(1, status.tokens), max(1, status.memories)
@@ -69,7 +69,7 @@ def print_status(status: Status) -> None:
 
 
 def print_failures(status: Status) -> None:
-    """Files that are not memorized, by reason, each with a remedy."""
+    """Print the files that failed, by reason, each reason with a remedy."""
     kinds: dict[str, list[Failure]] = {}
     for failure in status.failures:
         kinds.setdefault(failure.kind, []).append(failure)
@@ -88,7 +88,7 @@ def print_failures(status: Status) -> None:
 
 
 def print_documents(status: Status, part: str = "") -> None:
-    """A line for each document whose name holds ``part``. Equal names get part of the SHA-256."""
+    """Print a line for each document whose name contains ``part``. Equal names get a part of the SHA-256."""
     shown = [document for document in status.documents if part.lower() in document.name.lower()]
     times = Counter(document.name for document in status.documents)
     table = Table(box=None, header_style="dim", pad_edge=False)

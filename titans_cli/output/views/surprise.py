@@ -68,7 +68,7 @@ def write_heat(result: Surprise, html: Path | None, png: Path | None, least: flo
 
 @contract(json_output.of_surprise)
 def print_surprise(result: Surprise, least: float = 0.0) -> None:
-    """The sentences of at least ``least`` surprise, coloured if the terminal can, and a summary."""
+    """Print the sentences with at least ``least`` surprise, coloured if the terminal can, and a summary."""
     for number, why in result.failed_pages:
         print_note(f"page {number} not read: {why}")
     if result.empty_pages:
@@ -99,7 +99,7 @@ def print_summary(result: Surprise, numbers: dict[str, int]) -> None:
 
 
 def style_of(level: int, kind: str = "same") -> Style:
-    """Dark letters on a warm ground; what is known keeps the terminal's own colours, dimmed."""
+    """The style of a piece: dark letters on warm colours; known text is dimmed in the terminal's own colours."""
     colours = FEW_COLOURS if out.color_system in ("standard", "windows") else COLOURS
     if kind == "new":
         return Style(color="black", bgcolor=colours[max(level, NEW)], bold=True, underline=True)
@@ -107,7 +107,7 @@ def style_of(level: int, kind: str = "same") -> Style:
 
 
 def source_of(sentence: SurprisingSentence, numbers: dict[str, int]) -> str:
-    """The number of the document that a sentence is known from, and the page."""
+    """The number of the document from which a sentence is known, with the page."""
     if sentence.known is None:
         return ""
     page = f" p. {sentence.known.page}" if sentence.known.page is not None else ""
@@ -115,7 +115,7 @@ def source_of(sentence: SurprisingSentence, numbers: dict[str, int]) -> str:
 
 
 def print_flowing(chosen: Sequence[SurprisingSentence], numbers: dict[str, int]) -> None:
-    """The text itself, coloured; a number marks where the source of known text changes."""
+    """Print the coloured text; a number marks where the source of known text changes."""
     text, page, source = Text(), None, ""
     for sentence in chosen:
         if sentence.page != page:

@@ -34,7 +34,7 @@ Outcome = tuple[Learned | SourceError, bytes | None]
 
 
 class Actor:
-    """Memorizes documents on one core. ``mark`` is a file that tells whether the store's folder is shared."""
+    """Memorizes documents on one core. The file ``mark`` tells whether the store's folder is shared."""
 
     def __init__(self, home: Path, mark: Path, options: Options):
         torch.set_num_threads(1)
@@ -59,9 +59,10 @@ class Actor:
 
 @contextmanager
 def cluster_learner(home: Path, fingerprint: str, progress: Progress, request: Request) -> Iterator["Cluster"]:
-    """Memorizes on the Ray cluster that ``request`` names ("local": a new one on this machine), with its number of actors or one a core.
+    """Memorize on the Ray cluster that ``request`` names ("local": a new one on this machine).
 
-    Raises TitansError when there is no Ray or no such cluster, TooNewError when an actor has other model weights.
+    The number of actors is that of ``request``, or one per core. Raises TitansError if there is no Ray or no such cluster, TooNewError if
+    an actor has other model weights.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
@@ -86,14 +87,14 @@ def cluster_learner(home: Path, fingerprint: str, progress: Progress, request: R
 
 
 def knock(address: str | None) -> None:
-    """Raises OSError when nobody listens at HOST:PORT: Ray itself would go on trying for a long time."""
+    """Raise OSError if nobody listens at HOST:PORT, because Ray itself would keep trying for a long time."""
     host, _, port = (address or "").removeprefix("ray://").rpartition(":")
     if host and port.isdecimal():
         socket.create_connection((host, int(port)), CONNECTING_SECONDS).close()
 
 
 class Cluster:
-    """Actors of a Ray cluster, started when first needed. Call it to memorize."""
+    """Actors of a Ray cluster, started on first use. Call it to memorize."""
 
     def __init__(self, home: Path, mark: Path, fingerprint: str, progress: Progress, request: Request):
         self.home, self.mark, self.fingerprint, self.progress = home, mark, fingerprint, progress
@@ -113,7 +114,7 @@ class Cluster:
                 )
 
     def __call__(self, sources: Sequence[Source]) -> Iterator[tuple[Source, Learned | SourceError]]:
-        """What to record of each of ``sources``, as they are finished; their shards are in the store then."""
+        """Yield what to record for each of ``sources``, as they are finished; their shards are then in the store."""
         import ray
 
         self.start(len(sources))

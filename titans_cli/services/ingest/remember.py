@@ -20,14 +20,14 @@ __all__ = ["Remembered", "remember"]
 
 @dataclass(frozen=True)
 class Remembered:
-    """What was told: a document called by the date, such as ``told 2026-11-25 08:40:12``; forgetting it is forgetting a document."""
+    """A saved note: a document named after the time, such as ``told 2026-11-25 08:40:12``. It is forgotten like any document."""
 
     document: StoredDocument
     snapshot: Snapshot
 
 
 def remember(home: Path, models: Models, text: str) -> Remembered:
-    """Memorize ``text`` into the store at ``home``, which is made if need be. Raises UsageError where there is none."""
+    """Memorize ``text`` into the store at ``home``, which is created if needed. Raises UsageError for an empty text."""
     if not text.strip():
         raise UsageError("The note is empty. Give some text to remember.")
     with open_to_write(home) as store:
@@ -47,6 +47,6 @@ def reasons(errors: Iterable[SourceError]) -> str:
 
 
 def free_name(taken: set[str], name: str) -> str:
-    """``name``, with a number where it is taken already."""
+    """``name``, with a number if it is already taken."""
     numbered = (name if n == 1 else f"{name} ({n})" for n in range(1, len(taken) + 2))
     return next(free for free in numbered if free not in taken)

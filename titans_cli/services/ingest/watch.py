@@ -22,10 +22,10 @@ QUIET = 1_000
 def watch(
     home: Path, models: Models, folders: Sequence[Path], include: Sequence[str] = (), exclude: Sequence[str] = (), stop: Event | None = None
 ) -> Iterator[IngestResult]:
-    """Memorize ``folders``, and again whenever files in them change or go, until Ctrl-C or ``stop``; yields what each run did.
+    """Memorize ``folders``, and again whenever their files change, until Ctrl-C or ``stop``; yields what each run did.
 
-    An ingest that finds the store locked or nothing at all is tried again with the next change. Documents are taken out only while
-    every folder holds something: one that is empty or gone may be a drive that was unmounted.
+    An ingest that finds the store locked, or nothing at all, is repeated with the next change. Documents are forgotten only while every
+    folder has files: an empty or missing one may be a drive that was unmounted.
     """
 
     def run() -> Iterator[IngestResult]:

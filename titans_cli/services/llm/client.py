@@ -41,12 +41,12 @@ class LlmError(TitansError):
 
 
 def visible(text: str) -> str:
-    """``text`` without characters that are invisible but that a model reads. Joiners stay: some scripts need them."""
+    """``text`` without characters that are invisible to people but read by a model. Joiners stay, because some scripts need them."""
     return "".join(c for c in text if c in "\n\t\u200c\u200d" or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Cn"))
 
 
 def prompt(question: str, quotes: Sequence[Quote]) -> list[dict[str, str]]:
-    """The messages for the model. Quotes are JSON lines, so that their text cannot break out; [1] in a quote becomes (1)."""
+    """The messages for the model. Quotes are JSON lines, so that their text cannot escape; [1] in a quote becomes (1)."""
     rows = []
     for quote in quotes:
         text = re.sub(r"\[(\d[\d,;\s–-]*)\]", r"(\1)", visible(quote.text))
@@ -57,7 +57,7 @@ def prompt(question: str, quotes: Sequence[Quote]) -> list[dict[str, str]]:
 
 
 class Thoughts:
-    """Drops what a model thinks before it answers, between <think> and </think>, from text that streams in."""
+    """Drops a model's thinking, between <think> and </think>, from streamed text."""
 
     BEGIN, END = "<think>", "</think>"
 
@@ -87,7 +87,7 @@ class Thoughts:
 
 
 class LlmClient:
-    """A language model on a server that speaks OpenAI's protocol. ``key`` is sent to that server only."""
+    """A language model on a server compatible with OpenAI's API. ``key`` is sent only to that server."""
 
     def __init__(self, url: str, model: str | None, key: str | None = None, patience: float = PATIENCE):
         """Raises UsageError for an invalid URL, and when the package ``openai`` is not installed."""
@@ -132,7 +132,7 @@ class LlmClient:
         return [str(model.id) for model in self.client.with_options(timeout=CONNECT).models.list().data]
 
     def write(self, question: str, quotes: Sequence[Quote]) -> Generator[str, None, None]:
-        """Text as it comes in, neither sanitized nor with checked citations. Raises LlmError.
+        """Text as it streams in, neither sanitized nor with checked citations. Raises LlmError.
 
         Closing the iterator, or Ctrl-C, ends the request.
         """
@@ -157,7 +157,7 @@ class LlmClient:
             yield text
 
     def stream(self, messages: list[dict[str, str]]) -> Iterator[str]:
-        """The pieces of text of one answer of the server. Raises LlmError and whatever the openai package raises."""
+        """The pieces of text of one answer of the server. Raises LlmError and the errors of the openai package."""
         reply = self.begin(messages)
         kind = reply.headers.get("content-type", "no type")
         if not kind.startswith("text/event-stream"):
@@ -192,7 +192,7 @@ class LlmClient:
             return create(**wanted)  # some models take no temperature
 
     def explain(self, error: Exception, begun: bool = False) -> LlmError:
-        """An error whose message says in one line what went wrong and what to do."""
+        """An error that says in one line what went wrong and what to do."""
         import openai
 
         at = self.url
@@ -219,7 +219,7 @@ class LlmClient:
         return LlmError(f"{at} does not respond like a chat server ({self.short(error)}). Check --llm URL and the server's log.")
 
     def not_found(self) -> LlmError:
-        """The model or the address does not exist; the list of models shows which."""
+        """The error for a missing model or a wrong address; the list of models tells which."""
         try:
             models = self.models()
         except Exception:
@@ -256,7 +256,7 @@ def base_url(url: str) -> str:
 
 
 def choose_client(url: str | None, model: str | None) -> LlmClient | None:
-    """A client for the server that was asked for, with the key of the environment; None when none was. Raises UsageError."""
+    """A client for the chosen server, with the key from the environment; None if no server was chosen. Raises UsageError."""
     if url:
         return LlmClient(url, model, settings.llm_key())
     if model and model != settings.llm_model():

@@ -22,7 +22,7 @@ QUOTES = 10
 
 @dataclass(frozen=True)
 class Quote:
-    """A quote from memory, as a model gets it and an answer cites it."""
+    """A quote from memory that a model receives and may cite."""
 
     number: int  # from 1
     text: str
@@ -47,9 +47,8 @@ class Piece:
 
 
 def gather_quotes(answer: Answer) -> tuple[Quote, ...]:
-    """The evidence of ``answer``, each with what is recited around it, and the next best recitations: at most ``WHOLE`` characters.
-
-    None for an answer that was refused.
+    """The evidence of ``answer`` with the text around it, and the next best recitations, at most ``WHOLE`` characters; empty for a
+    refused answer.
     """
     if answer.refused or answer.retrieval is None:
         return ()
@@ -77,7 +76,7 @@ def gather_quotes(answer: Answer) -> tuple[Quote, ...]:
 
 
 def pieces_of(run: "Recitation", fits: Sequence[float]) -> list[Piece]:
-    """The parts of a recitation that lie on one page each; ``fits`` of its sentences."""
+    """The parts of a recitation, each on one page; ``fits`` belongs to its sentences."""
     groups: list[list[int]] = []
     for i, sentence in enumerate(run.sentences):
         if groups and run.pages[run.sentences[groups[-1][0]].memory] == run.pages[sentence.memory]:

@@ -49,7 +49,7 @@ FEWEST = 0.25
 
 @dataclass(frozen=True)
 class Known:
-    """The recitation that a sentence is known from."""
+    """The recitation from which a sentence is known."""
 
     document: str
     page: int | None
@@ -59,7 +59,7 @@ class Known:
 
 @dataclass(frozen=True)
 class Missing:
-    """Words that a recitation has behind character ``at`` of the sentence, and the sentence has not."""
+    """Words that a recitation has after character ``at`` of the sentence, but the sentence has not."""
 
     at: int
     text: str
@@ -131,7 +131,7 @@ def best_of(line: DocumentSentence, aligned: Sequence[Aligned], expected: Sequen
 
 
 def document_sentence(tokenizer: tiktoken.Encoding, sentence: Sequence[int], page: int | None, nats: Sequence[float]) -> DocumentSentence:
-    """A sentence with the nats of its tokens shared out to its words: a token belongs to the one that holds its last letter."""
+    """A sentence with the nats of its tokens assigned to its words: a token belongs to the word that contains its last letter."""
     text, ends = tokenizer.decode(list(sentence)), ends_of(tokenizer.decode_tokens_bytes(list(sentence)))
     items = items_of(text)
     firsts, shares = [start for start, _ in items.spans], [FEWEST] * len(items.spans)
@@ -142,7 +142,7 @@ def document_sentence(tokenizer: tiktoken.Encoding, sentence: Sequence[int], pag
 
 
 def ends_of(tokens: Sequence[bytes]) -> list[int]:
-    """The character behind each token; where a very long sentence is cut, a character may be, too."""
+    """The position after each token's last character. Where a very long sentence is cut, a character may be cut too."""
     decoder, ends, at = codecs.getincrementaldecoder("utf-8")("replace"), [], 0
     for token in tokens:
         at += len(decoder.decode(token))
@@ -164,9 +164,9 @@ def kind_of(wording: float, likeness: float, whole: bool) -> str:
 
 
 def wording_of(line: DocumentSentence, fresh: Sequence[int], aligned: Alignment | None) -> float:
-    """The share of a sentence's nats that is left; a word that it has not and the recitation has counts like one of its own.
+    """The share of a sentence's nats that is not explained. Extra words of the recitation count like the sentence's own words.
 
-    Words of the recitation in whose place there are new ones do not count: those count already.
+    Extra words that are replaced by new words in the sentence do not count, because the new words count already.
     """
     total = sum(line.nats)
     if not total:  # no word and no sign
@@ -185,7 +185,7 @@ def missing_of(aligned: Aligned, items: Items) -> tuple[Missing, ...]:
 
 
 def spans_of(items: Items, chosen: Sequence[int]) -> tuple[tuple[int, int], ...]:
-    """Characters of the items ``chosen``, those that follow each other in one."""
+    """Character spans of the items ``chosen``; consecutive items share one span."""
     spans: list[tuple[int, int]] = []
     for i in chosen:
         start, end = items.spans[i]
