@@ -56,13 +56,13 @@ def print_notes(result: IngestResult) -> None:
         print_note(f"Forgot {counted(len(did.forgotten), 'document')} to stay within the budget ({names}). See: titans status")
     if did.left_out:
         passed = counted(did.left_out, "file")
-        print_note(f"Skipped {passed}, forgotten earlier to stay within the budget. Raise it: titans ingest --budget SIZE")
+        print_note(f"Skipped {passed}, forgotten earlier to stay within the budget. Raise it: titans ingest FOLDER --budget SIZE")
     if did.gone:
         names = some([words(document.name) for document in did.gone])
         if result.pruned:
             print_note(f"Removed {names} ({'file' if len(did.gone) == 1 else 'files'} deleted).")
         else:
-            print_note(f"Still memorized, although deleted: {names}. Remove with: titans ingest --prune-missing")
+            print_note(f"Still memorized, although deleted: {names}. Remove with: titans ingest FOLDER --prune-missing")
 
 
 @contract(json_output.of_plan)

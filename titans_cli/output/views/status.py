@@ -84,7 +84,7 @@ def print_failures(status: Status) -> None:
         out.print()
         files = counted(len(status.forgotten), "file")
         names = some([words(failure.path) for failure in status.forgotten])
-        show(Text(f"Forgot {files} to stay within the budget ({names}). Raise it: titans ingest --budget SIZE", style="yellow"))
+        show(Text(f"Forgot {files} to stay within the budget ({names}). Raise it: titans ingest FOLDER --budget SIZE", style="yellow"))
 
 
 def print_documents(status: Status, part: str = "") -> None:

@@ -38,7 +38,7 @@ def remember(home: Path, models: Models, text: str) -> Remembered:
     if result.did.failed or result.snapshot is None:
         raise TitansError(f"The note could not be memorized: {reasons(result.did.failed) or 'interrupted'}")
     if not found:
-        raise TitansError("The note does not fit into the budget. Raise it: titans ingest --budget SIZE")
+        raise TitansError("The note does not fit into the budget. Raise it: titans ingest FOLDER --budget SIZE")
     return Remembered(found[0], result.snapshot)
 
 
