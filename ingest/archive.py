@@ -15,9 +15,9 @@ from ingest.types import Limits
 __all__ = ["Archive", "Element", "Handler", "beside", "parse"]
 
 PIECE = 2**18
-"""Bytes that are unpacked at once."""
+"""Bytes that are unpacked in one step."""
 ENCRYPTED = 1
-"""The bit among a member's flags."""
+"""The flag of an encrypted member."""
 
 
 class Element(NamedTuple):

@@ -10,7 +10,7 @@ from ingest.types import Limits
 __all__ = ["docx_text", "refuse_other_words"]
 
 COMPOUND = bytes.fromhex("d0cf11e0a1b11ae1")
-"""How files of Word 97 to 2003 begin, and newer ones with a password."""
+"""First bytes of files of Word 97 to 2003, and of newer encrypted ones."""
 ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 RICH_TEXT = b"{\\rtf"
 LEFT_OUT = frozenset({"Fallback", "moveFrom", "del", "instrText", "delText"})
@@ -19,7 +19,7 @@ NOTES = {"footnoteReference": "footnotes", "endnoteReference": "endnotes"}
 BESIDE_NOTES = frozenset({"separator", "continuationSeparator", "continuationNotice"})
 """Types of notes that are only lines drawn."""
 TEXT = {"tab": " ", "br": "\n", "cr": "\n", "noBreakHyphen": "-"}
-"""What stands for characters."""
+"""Elements that mean a character."""
 
 
 def refuse_other_words(path: Path, data: bytes) -> None:

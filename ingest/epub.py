@@ -15,7 +15,7 @@ __all__ = ["epub_chapters"]
 CONTAINER = "META-INF/container.xml"
 ENCRYPTION = "META-INF/encryption.xml"
 FONTS = frozenset({"http://www.idpf.org/2008/embedding", "http://ns.adobe.com/pdf/enc#RC"})
-"""Ways to hide fonts, which are no part of the text."""
+"""Encryption methods for fonts, which are not part of the text."""
 CHAPTERS = frozenset({"application/xhtml+xml", "text/html", "application/x-dtbook+xml"})
 
 

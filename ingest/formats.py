@@ -18,7 +18,7 @@ __all__ = ["assemble", "read_document", "read_pages"]
 
 ZIP = b"PK\x03\x04"
 EPUB = b"mimetype"
-"""The name of an e-book's first member, which stands behind 30 bytes."""
+"""The name of an e-book's first member, at byte 30."""
 
 
 def begins_as_epub(data: bytes) -> bool:

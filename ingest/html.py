@@ -63,7 +63,7 @@ PARAGRAPHS = frozenset(
     }
 )
 WHOLE = frozenset({"html", "body", "main", "article"})
-"""What is never taken for a menu, whatever its class is."""
+"""Elements that are never a menu, whatever their class."""
 PARTS = frozenset({"main", "article", "section", "blockquote", "figure"})
 """A header or footer in one of these is its own, not the page's."""
 ROLES = frozenset({"navigation", "banner", "contentinfo", "search", "menu", "menubar"})
@@ -85,19 +85,19 @@ MENUS = frozenset(
         "related",
     }
 )
-"""Words of a class or id of what is left out where it is mostly links."""
+"""Words in the class or id of elements that are skipped if they are mostly links."""
 COOKIES = re.compile(r"cookie[-_]?(banner|consent|notice|bar|popup|law|message)|consent[-_]?(banner|popup)|gdpr|onetrust|cookiebot", re.I)
 SHORTEST_QUESTION = 20
-"""Characters of a button from which it is taken for a heading that unfolds something, not for a command."""
+"""Characters from which a button counts as a heading that unfolds text, not as a command."""
 LONGEST_NOTICE = 3_000
-"""Characters of a notice about cookies; what is longer is a text about them."""
+"""Most characters of a cookie notice; a longer text is about cookies."""
 HIDDEN = re.compile(r"(?:^|[;\s])(?:display\s*:\s*none|visibility\s*:\s*hidden)", re.I)
 SKIP_LINK = re.compile(r"(skip|jump) to\b", re.I)
 PERMALINKS = frozenset("¶#§")
 MOSTLY = 0.5
 """Share of the characters in links from which a block counts as a menu."""
 LEAST = 0.4
-"""Share of the characters outside links below which what is left cannot be all of the text."""
+"""Share of the characters outside links below which the remaining text is not complete."""
 LOST = 0.01
 """Share of the characters that may be missing in the encoding that a page declares."""
 

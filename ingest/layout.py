@@ -32,7 +32,7 @@ NUMBER = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-"""Where a page's number may stand."""
+"""The places where a page number may be."""
 ROMAN = re.compile(r"[ivxlc]{1,9}", re.I)
 ROMAN_VALUES = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100}
 COUNTED = "\0"
@@ -49,7 +49,7 @@ ALONE = 4
 COMPOUNDING = frozenset({"cross", "half", "high", "long", "low", "self", "short", "well"})
 """Words that begin more compounds than cut words."""
 ADDRESS = "/._@:=&?"
-"""What before a word makes it a part of an address, whose hyphens stay."""
+"""Characters before a word that make it part of an address, whose hyphens stay."""
 
 Edge = tuple[str, int]
 """The side of a page ("top" or "bottom"), and the place of a line on it."""

@@ -18,7 +18,7 @@ logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # its warnings name no fi
 
 SOFT_HYPHEN = "\N{SOFT HYPHEN}"  # in a PDF it is drawn, so it is a hyphen
 CUT = "\x02"
-"""What PDFium writes for a hyphen at a line's end, and for the line end with it."""
+"""PDFium's character for a hyphen at a line end, and for the line end with it."""
 
 Opened = tuple[int, Callable[[int], str]]
 """Number of pages, and the text of one, counted from 0."""

@@ -16,13 +16,13 @@ BYTE_ORDER_MARKS = {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
-"""In the order in which they are looked for: one is the beginning of another."""
+"""In the order in which they are tried, because one is the beginning of another."""
 LOOKED_AT = 2**20
 """Bytes from which an encoding is guessed."""
 TELLING = 24
 """Bytes beyond ASCII from which statistics tell more than that Windows-1252 is the most frequent."""
 UNUSED = frozenset({*range(9), 11, *range(14, 32), 127, 0x81, 0x8D, 0x8F, 0x90, 0x9D})
-"""Bytes that no text in Windows-1252 has."""
+"""Bytes that do not occur in Windows-1252."""
 REPLACED = {ord(c): plain for c, plain in zip("ﬀﬁﬂﬃﬄﬅﬆ", ("ff", "fi", "fl", "ffi", "ffl", "st", "st"), strict=True)} | {
     ord("\N{NO-BREAK SPACE}"): " ",
     ord("\N{NARROW NO-BREAK SPACE}"): " ",

@@ -70,7 +70,7 @@ class Encoding:
 
 
 Found = Page | FailedPage | Encoding
-"""What reading a file gives, piece by piece."""
+"""What reading a file yields, piece by piece."""
 
 
 @dataclass(frozen=True)

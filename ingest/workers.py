@@ -26,11 +26,11 @@ Reader = Callable[[Source, bytes, Options, Start], Iterator[Found]]
 AHEAD = 2
 """Documents that wait for the ingest, for each worker."""
 MOST_KILLS = 5
-"""Workers that one file may cost."""
+"""Kills after which a file is given up."""
 FALLBACK = "pypdfium2"
-"""The engine that goes on where a page killed a worker."""
+"""The engine that is used after a page killed a worker."""
 STARTING_SECONDS = 60.0
-"""In which a worker must have started."""
+"""Seconds in which a worker must start."""
 
 
 class HungError(Exception):

@@ -21,12 +21,12 @@ RULES = ("titans", "delta", "rwkv7", "closed")
 BLOCK_JOININGS = ("lmm", "mac", "mag", "mal")
 """How a Titans block joins memory and attention, see ``titans/block.py``."""
 MEMORIZER_JOININGS = ("lmm", "mac", "additive", "mal")
-"""How the memorizer does, see ``memorizer/network.py``."""
+"""How the memorizer joins memory and attention, see ``memorizer/network.py``."""
 BITS = (1, 2, 3, 4, 5, 6, 8)
 """Sizes of a stored weight, see ``memorizer/quantization.py``."""
 
 OLDER_NAMES = {"residual": "store_surprise", "gist": "vector"}
-"""Fields of configurations in older weight files, and what they are called now."""
+"""Fields of configurations in older weight files, with their current names."""
 
 
 def current(values: dict) -> dict:

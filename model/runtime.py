@@ -18,12 +18,12 @@ from model.errors import ModelError
 __all__ = ["bfloat16_is_faster", "choose_device", "reduced_precision"]
 
 TOKENS = 128
-"""Of the text that is timed."""
+"""Tokens of the text that is timed."""
 TURNS = 16
 SECONDS = 0.08
-"""Time in which turns may begin."""
+"""Seconds in which turns may start."""
 GAIN = 1.1
-"""How many times as fast bfloat16 must be: it costs digits."""
+"""Speed-up from which bfloat16 is used, because it loses digits."""
 
 
 @lru_cache(maxsize=8)

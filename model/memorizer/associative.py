@@ -30,7 +30,7 @@ from model.titans.state import Gates, bounded_gates, empty_state, network
 __all__ = ["AssociativeMemory", "Solver"]
 
 LEAST_LEVERAGE = 0.05
-"""What a token's target is taken to move of its own read, at least."""
+"""Lower bound on how much a token's target moves its own read."""
 DEEP_LEVERAGE = 0.5
 """The same for a deep memory, where it is not computed."""
 LEAST_FORGETTING = 1e-2

@@ -17,7 +17,7 @@ from model.memorizer.writer import write
 __all__ = ["Memory", "checksum", "memorize", "sentence_texts"]
 
 BATCH = 32
-"""Segments written at once."""
+"""Segments that are written in one batch."""
 
 
 @dataclass(frozen=True)

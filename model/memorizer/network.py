@@ -43,7 +43,7 @@ from model.weights_file import WEIGHTS
 __all__ = ["Lesson", "Memorizer", "Past", "load_memorizer", "padded"]
 
 NATS = 8.0
-"""Surprise is given to gates in units of this many nats."""
+"""Unit, in nats, of the surprise that gates receive."""
 
 
 Past = list[tuple[Tensor, Tensor] | None]

@@ -9,7 +9,7 @@ from model.memorizer.network import Memorizer, padded
 __all__ = ["token_nats"]
 
 BATCH = 16
-"""Segments read at once."""
+"""Segments that are read in one batch."""
 
 
 @torch.inference_mode()

@@ -16,7 +16,7 @@ from model.recall.encoder import Encoder
 __all__ = ["NO", "NOTHING", "YES", "start_and_end"]
 
 NOTHING, YES, NO = 0, 1, 2
-"""Persistent tokens that stand for the answers that are no span."""
+"""Persistent tokens for the answers that are not spans."""
 
 
 def start_and_end(encoder: Encoder, ids: Tensor, kinds: Tensor) -> tuple[Tensor, Tensor]:

@@ -13,7 +13,7 @@ __all__ = ["read_answers"]
 
 LONGEST_QUESTION = 64
 BATCH = 8
-"""Windows read at once."""
+"""Windows that are read in one batch."""
 
 
 @torch.inference_mode()

@@ -16,11 +16,11 @@ from model.reader.windows import Piece
 __all__ = ["LONGEST_ANSWER", "Reading", "best_of_window", "normal", "whole_words"]
 
 LONGEST_ANSWER = 40
-"""Tokens; an identifier of 36 characters has up to as many."""
+"""Most tokens of an answer; an identifier of 36 characters has up to 36."""
 SPANS = 20
 """Best spans of each window that are compared with those of others."""
 FIRST_UNSPACED = "\u2e80"
-"""From here on are the scripts of East Asia."""
+"""The first character of the East Asian scripts."""
 
 
 @dataclass(frozen=True)

@@ -16,14 +16,14 @@ from model.recall.word_filter import BITS
 __all__ = ["Clusters", "cluster"]
 
 SAMPLE = 20_000
-"""Sentences on which clusters are found."""
+"""Size of the sample of sentences that is clustered."""
 ROUNDS = 30
 BEGINNINGS = 4
 WORDY = 5 * BITS
 """Bits in the filter of a sentence that says something: about five words with a meaning of their own. Headings have less."""
 SEED = 2501
 COMMON = 0.5
-"""Share of the mean of all vectors that is taken off each: what all have in common tells no cluster from another."""
+"""Share of the mean of all vectors that is subtracted from each: what all have in common does not separate clusters."""
 
 
 @dataclass(frozen=True)

@@ -21,15 +21,15 @@ from model.recall.word_filter import contains, content_words
 __all__ = ["Neighbor", "nearest_sentences"]
 
 SLAB = 8_192
-"""Sentences in memory compared at once."""
+"""Sentences in memory that are compared in one step."""
 QUERIES = 1_024
 """Sentences of the text compared at once: with ``SLAB`` 32 MB of cosines."""
 NEAREST = 12
-"""Sentences looked at for what they mean, and as many for their rarest words."""
+"""Candidates by meaning, and as many by rarest words."""
 HOLDERS = 48
-"""Sentences in memory that may hold a word that is looked up; what more hold tells little."""
+"""Words that more sentences hold are not looked up: they tell little."""
 COPIES = 4
-"""Sentences in memory looked at that hold the very same words."""
+"""Candidates with the same words."""
 ODD = np.array([2 * n + 1 for n in (0x1F3D5B79, 0x4C8E2A61, 0x6B97D3F5, 0x35A1C7E9, 0x7F2B4D11, 0x58E6A93D, 0x2D94F1B7)], np.uint64)
 
 

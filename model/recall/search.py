@@ -24,9 +24,9 @@ __all__ = ["Hit", "combined", "rarity", "retrieve", "score_sentences", "score_si
 SLAB = 65_536
 """Sentences compared at once, so that memory stays flat."""
 LEXICAL = 0.5
-"""What it counts when a sentence holds all of a question's words; vectors count up to 1."""
+"""Weight of a sentence that holds all of a question's words; the weight of the vector is at most 1."""
 CANDIDATES = 4_096
-"""Best sentences looked at, duplicates among them."""
+"""Best sentences that are considered, including duplicates."""
 REPEATED = 2
 """Long sentences of the same words that are retrieved, whatever stands around them: licences and page furniture must not crowd answers."""
 LONG = 36

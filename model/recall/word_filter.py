@@ -18,7 +18,7 @@ import numpy as np
 __all__ = ["BITS", "FUNCTION_WORDS", "LANES", "contains", "content_words", "word_filters"]
 
 LANES = 7
-"""Words of 64 bits. A word's bits lie all in one, so that looking for it touches one column."""
+"""Lanes of 64 bits. All bits of a word are in one lane, so that looking it up touches one column."""
 BITS = 5
 """Bits of a word."""
 

@@ -16,7 +16,7 @@ from model.titans.state import EPS, Gates, MemoryState, network
 __all__ = ["cut", "sizes_of", "titans_chunks", "titans_pieces", "tokens_of"]
 
 READ_AT_ONCE = 256
-"""Tokens whose reads the Titans rule makes together: so many states of the memory are held, one a chunk."""
+"""Tokens whose reads are computed together: one state of the memory is held for each of their chunks."""
 
 
 class SiLUSlope(torch.autograd.Function):

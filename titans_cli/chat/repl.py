@@ -28,7 +28,7 @@ __all__ = ["Repl"]
 AROUND = 2
 """Sentences that /sources recites on both sides of the evidence."""
 RECALLED = 500
-"""Earlier questions that the arrow keys bring back."""
+"""Earlier questions that the arrow keys recall."""
 LEAVE = {"exit", "quit", "/exit"}
 FILES = {".md", ".txt"}
 

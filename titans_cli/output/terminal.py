@@ -52,7 +52,7 @@ __all__ = [
 
 WIDE = 10_000
 NARROW = 60
-"""Columns of a terminal from which tables are shown with all that there is to say."""
+"""Columns of a terminal from which tables are shown with all columns."""
 VERSION = 1
 """Of everything that --json prints; see docs/json.md."""
 

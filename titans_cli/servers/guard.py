@@ -14,9 +14,9 @@ from titans_cli.encoding import well_formed
 __all__ = ["BODY", "LOOPBACK_ORIGIN", "Guard", "error_response"]
 
 BODY = 1_000_000
-"""Bytes of a request's body."""
+"""Most bytes of a request's body."""
 DRAINED = 8 * BODY
-"""Bytes of a body that is too large which are still read, so that the client reads the refusal before the connection closes."""
+"""Bytes of a too large body that are still read, so that the client reads the refusal before the connection closes."""
 LOOPBACK_ORIGIN = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?"
 HOSTS = ("localhost", "127.0.0.1", "::1")
 

@@ -36,7 +36,7 @@ __all__ = ["MODEL", "make_app", "open_socket", "serve"]
 MODEL = "titans"
 HOSTS = ("127.0.0.1", "localhost")
 QUESTION = 4_000
-"""Characters of a question; the model reads a few hundred words of it."""
+"""Most characters of a question; the model reads a few hundred words of it."""
 REFUSED = "Not in memory."
 
 

@@ -24,7 +24,7 @@ from titans_cli.session import Session
 __all__ = ["make_server", "serve"]
 
 LISTED = 200
-"""Documents that one call of ``documents`` lists."""
+"""Most documents that one call of ``documents`` lists."""
 
 INSTRUCTIONS = """The user's documents, memorized in the weights of a neural memory. Ask whole questions in English. An \
 answer is a few words long and comes with recited sentences as evidence, each with document and page; the reply says if there is \

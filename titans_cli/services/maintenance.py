@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 KEEP = 10
-"""Automatic snapshots that pruning leaves, the newest ones."""
+"""Newest automatic snapshots that pruning keeps."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from titans_cli.store import MemoryIndex, Shard, StoredMemories
 __all__ = ["Recited", "recite_many", "recite_memories", "recite_shard"]
 
 BATCH = 64
-"""Memories recited at once."""
+"""Memories that are recited in one batch."""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ __all__ = ["Continuation", "continue_text", "recite_on"]
 SEARCHED = 24
 """Memories that are searched for the words."""
 FOLLOWING = 4
-"""Memories recited after the one that holds the words."""
+"""Memories that are recited after the one that contains the words."""
 
 
 @dataclass(frozen=True)

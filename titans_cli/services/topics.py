@@ -19,15 +19,15 @@ from titans_cli.store import MemoryIndex
 __all__ = ["Central", "Overview", "Topic", "overview"]
 
 FEWEST, MOST = 3, 12
-"""Topics when their number is not given."""
+"""Bounds of the default number of topics."""
 CENTRAL = 12
-"""Sentences nearest to a topic's centre among which one is chosen to stand for it."""
+"""Sentences nearest to a topic's centre from which its example is chosen."""
 SAMPLE = 24
 """Memories of a topic that are recited for its words, spread over the nearer half of its sentences."""
 WORDS = 6
 DOCUMENTS = 3
 SHORTEST, LONGEST = 40, 260
-"""Characters of a sentence that stands for a topic."""
+"""Bounds of the characters of a topic's example sentence."""
 SENTENCE = re.compile(r"[\"'“‘(]?[A-ZÀ-ÖØ-ÞΑ-ΩА-Я0-9\u0590-\uffff].*[.!?…。！？][\"'”’)]*", re.DOTALL)
 LEADERS = re.compile(r"\.\s?\.\s?\.|…|[|_=*#~^\\]|(?:\d[\d.,]*\s+){3}")
 """Dots of a table of contents, drawings, columns of numbers."""
@@ -38,7 +38,7 @@ LEANING = re.compile(
     r"\W*(?:it|its|this|that|these|those|they|their|he|his|she|her|we|you|your|i|and|but|or|so|then|there|here|however|if|also|such|as|for)\b",
     re.IGNORECASE,
 )
-"""How a sentence begins that leans on the one before it."""
+"""First words of a sentence that refers to the one before it."""
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,9 @@ from typing import BinaryIO
 __all__ = ["SEAL", "Member", "Writer", "is_sealed", "member_at", "read_member", "read_members"]
 
 SEAL = 64
-"""Bytes of the seal, hexadecimal digits."""
+"""Bytes of the checksum at the end, in hexadecimal digits."""
 LARGE = 2**31 - 1
-"""Places beyond this stand in an extra field (zip64)."""
+"""Offsets beyond this are in an extra field (zip64)."""
 MANY = 2**16 - 1
 """More members than this are counted in a record of their own (zip64)."""
 DATE = 1 << 5 | 1  # 1 January 1980: equal members make equal bytes

@@ -22,7 +22,7 @@ __all__ = ["MemoryIndex", "StoredMemories", "open_index"]
 
 ARRAYS = ("vectors", "scales", "words", "owners", "starts")
 ATTEMPTS = 5
-"""Times that an index is looked for before it is given up: each fails only when another process comes between."""
+"""Attempts to open an index; an attempt fails only if another process interferes."""
 
 
 @dataclass(frozen=True)

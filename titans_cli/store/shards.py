@@ -52,7 +52,7 @@ DTYPES = {
     "gist_scales": "F16",
     "gist_words": "I64",
 }
-"""The type of each array, as safetensors calls it."""
+"""The type of each array, by its name in safetensors."""
 NUMPY = {"U8": np.uint8, "I8": np.int8, "I16": np.int16, "I32": np.int32, "I64": np.int64, "F16": np.float16}
 RANKS = {name: 2 if name in ("weights", "checksums", "gists", "gist_words") else 1 for name in DTYPES}
 LONGEST_VECTOR = 1.02

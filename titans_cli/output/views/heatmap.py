@@ -29,7 +29,7 @@ BROKEN = re.compile(r"(?<=\S)\n(?=[^\W\d_]|[\"'“‘(])")
 """The end of a line within a paragraph."""
 HOT = (224, 62, 0)
 NEW = 0.6
-"""Surprise as which a new word in a known sentence is drawn."""
+"""Surprise with which a new word in a known sentence is drawn."""
 
 
 class Piece(NamedTuple):
@@ -113,9 +113,9 @@ def html_of(sentence: SurprisingSentence) -> Iterator[str]:
 
 
 SIZES = (16, 12, 9, 6)
-"""Heights of letters, in pixels: the first with which the image is small enough is taken."""
+"""Letter heights in pixels; the first one that makes the image small enough is used."""
 WIDE = 42
-"""Letters' heights that a column is wide."""
+"""Width of a column, in letter heights."""
 TALLEST = 4_000
 MOST_PIXELS = 40_000_000
 MARGIN = 24

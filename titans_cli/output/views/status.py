@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 BAR = 20
 """Characters of a bar."""
 LISTED = 10
-"""Files of each kind of failure that status names."""
+"""Most files that are listed for each kind of failure."""
 RETRY = "Check them, then run: titans ingest --retry-failed"
 REMEDIES = {
     "encrypted": "Set TITANS_PDF_PASSWORD, or enter the password on a terminal: titans ingest --retry-failed",
@@ -45,7 +45,7 @@ REMEDIES = {
     "not text": "Convert them to text, PDF or HTML and memorize the result.",
     "missing": "Check their paths.",
 }
-"""What helps against each kind of failure."""
+"""The remedy for each kind of failure."""
 
 
 @contract(json_output.of_status)

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from titans_cli.services.novelty.score import SurprisingSentence
 
 LEVELS = (0.1, 0.3, 0.5, 0.7)
-"""Surprise from which a sentence is drawn hotter."""
+"""Surprise at which the colour of a sentence becomes warmer."""
 COLOURS = ("", "#ffe9b0", "#ffc66b", "#ff9a47", "#ff6a3d")
 FEW_COLOURS = ("", "bright_yellow", "yellow", "bright_red", "red")
-"""Where the terminal has sixteen."""
+"""For terminals with sixteen colours."""
 NEW = 3
 """Level of a new word in a known sentence."""
 BARS = "▁▂▃▄▅▆▇█"

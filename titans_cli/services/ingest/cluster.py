@@ -25,12 +25,12 @@ from titans_cli.store import keep_shard
 __all__ = ["cluster_learner"]
 
 RESTARTS = 3
-"""Times that an actor, or what it was doing, is begun again after its machine or process was lost."""
+"""Times that an actor and its task are restarted after its machine or process was lost."""
 
 CONNECTING_SECONDS = 5.0
 
 Outcome = tuple[Learned | SourceError, bytes | None]
-"""What to record, and the shard where the actor could not put it into the store."""
+"""What to record, and the shard if the actor could not write it into the store."""
 
 
 class Actor:

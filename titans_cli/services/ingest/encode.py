@@ -19,7 +19,7 @@ from titans_cli.store import NewDocument, Shard, pack_shard
 __all__ = ["Memorized", "learn", "memorize_documents", "segment_groups"]
 
 GROUP = 32
-"""Segments written at once. Every document's groups begin with it, so that its memories depend on it alone."""
+"""Segments that are written in one batch. Groups never mix documents, so that a document's memories depend on it alone."""
 
 Job = tuple[Document | SourceError, list[Segment]]
 

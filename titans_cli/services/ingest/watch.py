@@ -16,7 +16,7 @@ from titans_cli.services.ingest.run import ingest
 __all__ = ["watch"]
 
 QUIET = 1_000
-"""Milliseconds without a change after which files are taken for written."""
+"""Milliseconds without a change after which files count as completely written."""
 
 
 def watch(

@@ -8,7 +8,7 @@ from titans_cli.services.llm.quotes import Quote
 __all__ = ["Citations"]
 
 LONGEST = 10
-"""Quotes that a range such as 1-3 may stand for."""
+"""Most quotes in a range such as 1-3."""
 
 
 class Citations:

@@ -19,11 +19,11 @@ from titans_cli.services.llm.quotes import Quote
 __all__ = ["LlmClient", "LlmError", "choose_client"]
 
 MOST = 20_000
-"""Characters of a written answer, after which it is cut: a model may never come to an end."""
+"""Characters after which a written answer is cut, because a model may never stop."""
 PATIENCE = 120.0
-"""Seconds without a word from the server; a local one may have to load its model first."""
+"""Seconds to wait for the server; a local one may have to load its model first."""
 CONNECT = 5.0
-"""Seconds for the server to be reached."""
+"""Seconds to wait for a connection."""
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 SYSTEM = """You answer a question from quotes that were recited from the user's documents.

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 __all__ = ["Quote", "gather_quotes"]
 
 WHOLE = 6_000
-"""Characters of quotes that a model gets: some 1,500 tokens, which the small context of a local server holds."""
+"""Most characters of quotes for a model: about 1,500 tokens, which fit into the small context of a local server."""
 PIECE = 900
-"""Characters of one quote."""
+"""Most characters of one quote."""
 QUOTES = 10
-"""Quotes at most."""
+"""Most quotes."""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ ALONE = r"\u0e00-\u109f\u1780-\u17ff\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\U000
 ITEM = re.compile(rf"[{ALONE}]|[^\W{ALONE}]+|([^\w\s\ufffd])\1*")
 """A word, or a run of one sign; not what is left of a character that was cut."""
 SAME = str.maketrans({"‘": "'", "’": "'", "“": '"', "”": '"', "–": "-", "—": "-", "‐": "-", "‑": "-"})
-"""Signs that are set in several ways."""
+"""Punctuation marks that have several forms."""
 ANCHOR = 3
 """Words in a row, one of them with a meaning of its own, that are no chance. One more without."""
 REACH = 6

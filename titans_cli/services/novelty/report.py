@@ -34,11 +34,11 @@ from titans_cli.store import MemoryIndex
 __all__ = ["NoveltyReader", "Surprise", "read_one", "surprise"]
 
 RETRIEVED = 3
-"""Memories that are retrieved for a sentence."""
+"""Most memories that are retrieved for a sentence."""
 LIKELY = 0.62
 """Score that the others than the best need: what is less like a sentence holds no row of its words."""
 BESIDE = 2
-"""Memories on either side in which the rest of a sentence is looked for."""
+"""Memories on either side that are searched for the rest of a sentence."""
 
 
 @dataclass(frozen=True)

@@ -36,15 +36,15 @@ __all__ = [
 KINDS = ("verbatim", "partly", "reworded", "new")
 """Known word for word; known but for some words; known by what it means; not known."""
 ALIKE = 0.6
-"""Cosine from which two sentences are taken to speak of the same thing."""
+"""Cosine from which two sentences are about the same thing."""
 SAID = 0.75
-"""Cosine from which a sentence is taken to say what one in memory says."""
+"""Cosine from which a sentence says the same as one in memory."""
 PARTLY = 0.6
 """Wording up to which a sentence is known in part."""
 FAR = 6
 """Words in a row that count in further recitations: what an edit put in the place of known words may stand elsewhere by chance."""
 FEWEST = 0.25
-"""Nats of a word that the core was sure of."""
+"""Least nats of a word, also of one that the core expected with certainty."""
 
 
 @dataclass(frozen=True)
