@@ -39,15 +39,15 @@ KINDS = {
 }
 LARGEST = 10**9
 REASONS = {
-    "checksum": "whole titans export|the checksum of|what its name says",
+    "checksum": "complete titans export|the checksum of|do not match its name",
     "directory": "its directory",
-    "place of a file": "not in its place",
-    "header of a file": "a file in it|header of|bytes before|than the whole|does not begin",
+    "place of a file": "in the wrong place",
+    "header of a file": "a file in it|such a header for|extra bytes|than the whole|does not start",
     "manifest": "manifest",
     "newer, older or other model": "newer titans|other model|an older titans",
     "document": "documents.json|of a document|a document|of its documents|its documents",
     "shard's header": "is not a shard|shard's tensors",
-    "shard's shapes": "shapes|fit together|no memory|more or fewer rows|more tokens",
+    "shard's shapes": "shapes|match each other|no memories|more or fewer rows|more tokens",
     "shard's numbers": "finite|does not write",
     "other": "",
 }

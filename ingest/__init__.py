@@ -1,4 +1,4 @@
-"""Files to segments: finding, extracting and cutting text. No torch, no SQL, no printing."""
+"""Finds files, extracts their text and cuts it into segments. No torch, no SQL, no printing."""
 
 from ingest.errors import SourceError
 from ingest.formats import read_document

@@ -1,4 +1,4 @@
-"""Documents that are zip files of XML: .docx and .epub. Nothing is unpacked to disk, and sizes are bounded."""
+"""Reads zip files of XML (.docx and .epub) in memory, with bounded sizes."""
 
 import io
 import posixpath
@@ -15,13 +15,13 @@ from ingest.types import Limits
 __all__ = ["Archive", "Element", "Handler", "beside", "parse"]
 
 PIECE = 2**18
-"""Bytes that are unpacked at once."""
+"""Bytes that are unpacked in one step."""
 ENCRYPTED = 1
-"""The bit among a member's flags."""
+"""The flag of an encrypted member."""
 
 
 class Element(NamedTuple):
-    """One element of an XML document, by its local name and those of its attributes."""
+    """An element of an XML document, with local names of the element and its attributes."""
 
     name: str
     attributes: dict[str, str]
@@ -29,7 +29,7 @@ class Element(NamedTuple):
 
 
 class Handler(ABC):
-    """What ``parse`` calls, to be overridden. Names are local ones, without their namespace."""
+    """The callbacks of ``parse``, to be overridden. Names are local, without their namespace."""
 
     @abstractmethod
     def start(self, tag: str, attributes: dict[str, str]) -> None: ...
@@ -42,7 +42,7 @@ class Handler(ABC):
 
 
 class Collector(Handler):
-    """Keeps all elements: for small members."""
+    """Keeps all elements; for small members."""
 
     def __init__(self) -> None:
         self.elements: list[Element] = []
@@ -60,10 +60,10 @@ class Collector(Handler):
 
 
 class Archive:
-    """Members of a zip file by name. All that is read of them together may have ``limits.bytes`` bytes."""
+    """Members of a zip file by name. All members that are read may have ``limits.bytes`` bytes in total."""
 
     def __init__(self, path: Path, data: bytes, limits: Limits):
-        """Raises SourceError for what is no zip file."""
+        """Raises SourceError for a file that is not a zip file."""
         self.path, self.left, self.limit = path, limits.bytes, limits.bytes
         try:
             self.zip = ZipFile(io.BytesIO(data))
@@ -87,7 +87,7 @@ class Archive:
                 while piece := member.read(PIECE):
                     self.left -= len(piece)
                     if self.left < 0:
-                        raise SourceError(self.path, f"unpacks to more than the {self.limit:,} bytes that are allowed.", "limit")
+                        raise SourceError(self.path, f"is larger than {self.limit:,} bytes when unpacked, which is the limit.", "limit")
                     yield piece
         except (SourceError, MemoryError):
             raise
@@ -99,16 +99,16 @@ class Archive:
         return b"".join(self.pieces(name))
 
     def elements(self, name: str) -> list["Element"]:
-        """The elements of a small XML member, in the order in which they begin. Raises SourceError."""
+        """The elements of a small XML member, in document order. Raises SourceError."""
         collector = Collector()
         parse(self, name, collector)
         return collector.elements
 
 
 def parse(archive: Archive, name: str, handler: Handler) -> None:
-    """Read an XML member from its start to its end, in flat memory. Raises SourceError.
+    """Read an XML member from start to end in constant memory. Raises SourceError.
 
-    Documents that declare entities are refused, external ones are never looked at.
+    Documents that declare entities are refused; external entities are never loaded.
     """
     parser = expat.ParserCreate(namespace_separator=" ")
     parser.buffer_text = True
@@ -135,5 +135,5 @@ def local(name: str) -> str:
 
 
 def beside(part: str, reference: str) -> str:
-    """The name of the member that ``reference`` in ``part`` points to; "/a/b" is counted from the archive's root."""
+    """The name of the member that ``reference`` in ``part`` points to. "/a/b" is relative to the archive's root."""
     return posixpath.normpath(posixpath.join("/", posixpath.dirname(part), reference)).lstrip("/")

@@ -1,4 +1,4 @@
-"""Text of Word documents (.docx): paragraphs, lists, tables and notes, without headers and footers."""
+"""Extracts the text of Word documents (.docx): paragraphs, lists, tables and notes, without headers and footers."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from ingest.types import Limits
 __all__ = ["docx_text", "refuse_other_words"]
 
 COMPOUND = bytes.fromhex("d0cf11e0a1b11ae1")
-"""How files of Word 97 to 2003 begin, and newer ones with a password."""
+"""First bytes of files of Word 97 to 2003, and of newer encrypted ones."""
 ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 RICH_TEXT = b"{\\rtf"
 LEFT_OUT = frozenset({"Fallback", "moveFrom", "del", "instrText", "delText"})
@@ -19,23 +19,23 @@ NOTES = {"footnoteReference": "footnotes", "endnoteReference": "endnotes"}
 BESIDE_NOTES = frozenset({"separator", "continuationSeparator", "continuationNotice"})
 """Types of notes that are only lines drawn."""
 TEXT = {"tab": " ", "br": "\n", "cr": "\n", "noBreakHyphen": "-"}
-"""What stands for characters."""
+"""Elements that mean a character."""
 
 
 def refuse_other_words(path: Path, data: bytes) -> None:
-    """Raise SourceError for other documents of word processors than .docx, and for those with a password."""
+    """Raise SourceError for word processor documents other than .docx, and for encrypted ones."""
     if data.startswith(COMPOUND):
         if ENCRYPTED in data:
             raise SourceError(path, "is encrypted. Save it without a password first.", "encrypted")
-        raise SourceError(path, "is in the format of Word 97 to 2003 or another old office program. Save it as .docx or PDF.", "not text")
+        raise SourceError(path, "is in an old format, such as that of Word 97 to 2003. Save it as .docx or PDF.", "not text")
     if data.startswith(RICH_TEXT):
-        raise SourceError(path, "is in the Rich Text Format. Save it as .docx or PDF.", "not text")
+        raise SourceError(path, "is in Rich Text Format. Save it as .docx or PDF.", "not text")
 
 
 def docx_text(path: Path, data: bytes, limits: Limits) -> str:
-    """Readable text of a Word document, a line for each row of a table; notes stand behind their paragraph.
+    """The text of a Word document, with one line per table row and notes after their paragraph.
 
-    Raises SourceError for what is no readable one, and for what is beyond the limits.
+    Raises SourceError for an unreadable document or one beyond the limits.
     """
     archive = Archive(path, data, limits)
     main = next(
@@ -59,7 +59,7 @@ def docx_text(path: Path, data: bytes, limits: Limits) -> str:
 
 
 class TextReader(Handler):
-    """Collects the text of a part. ``notes`` are found by the kind of the reference to them and their number."""
+    """Collects the text of a part. ``notes`` are keyed by the kind of their reference and their number."""
 
     def __init__(self, limit: int, path: Path, notes: dict[tuple[str, str], str]):
         self.limit, self.path, self.notes = limit, path, notes
@@ -120,12 +120,12 @@ class TextReader(Handler):
     def add(self, text: str) -> None:
         self.characters_read += len(text)
         if self.characters_read > self.limit:
-            raise SourceError(self.path, f"has more than the {self.limit:,} characters that are allowed.", "limit")
+            raise SourceError(self.path, f"has more than {self.limit:,} characters, which is the limit.", "limit")
         self.lines.add(text)
 
 
 class NoteReader(TextReader):
-    """Collects the notes of a part by their numbers."""
+    """Collects the notes of a part by number."""
 
     def __init__(self, limit: int, path: Path):
         super().__init__(limit, path, {})

@@ -1,4 +1,4 @@
-"""Text of e-books (.epub), chapter by chapter in the order of reading."""
+"""Extracts the text of e-books (.epub), chapter by chapter in reading order."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,14 +15,14 @@ __all__ = ["epub_chapters"]
 CONTAINER = "META-INF/container.xml"
 ENCRYPTION = "META-INF/encryption.xml"
 FONTS = frozenset({"http://www.idpf.org/2008/embedding", "http://ns.adobe.com/pdf/enc#RC"})
-"""Ways to hide fonts, which are no part of the text."""
+"""Encryption methods for fonts, which are not part of the text."""
 CHAPTERS = frozenset({"application/xhtml+xml", "text/html", "application/x-dtbook+xml"})
 
 
 def epub_chapters(path: Path, data: bytes, limits: Limits) -> Iterator[str]:
-    """The title, with the authors, and then the text of each chapter; tables of contents are left out.
+    """The title with the authors, then the text of each chapter, without tables of contents.
 
-    Raises SourceError for what is no readable book, for one with DRM, and for what is beyond the limits.
+    Raises SourceError for an unreadable book, one with DRM, or one beyond the limits.
     """
     archive = Archive(path, data, limits)
     package = next((e.attributes.get("full-path", "") for e in archive.elements(CONTAINER) if e.name == "rootfile"), "")
@@ -31,7 +31,7 @@ def epub_chapters(path: Path, data: bytes, limits: Limits) -> Iterator[str]:
     yield "\n\n".join(" ".join("".join(e.text).split()) for e in elements if e.name in ("title", "creator") and any(e.text))
     for part in chapters(elements, package):
         if part in protected:
-            raise SourceError(path, "is protected (DRM). Only a book without protection can be memorized.", "encrypted")
+            raise SourceError(path, "is protected by DRM. Only books without DRM can be memorized.", "encrypted")
         markup = archive.read(part)
         yield html_text(declared_text(markup) or decode(path, markup)[0], titled=False)
 

@@ -1,4 +1,4 @@
-"""From a file's bytes to pages, by its kind, within limits."""
+"""Turns the bytes of a file into pages, by its kind and within limits."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -18,7 +18,7 @@ __all__ = ["assemble", "read_document", "read_pages"]
 
 ZIP = b"PK\x03\x04"
 EPUB = b"mimetype"
-"""The name of an e-book's first member, which stands behind 30 bytes."""
+"""The name of an e-book's first member, at byte 30."""
 
 
 def begins_as_epub(data: bytes) -> bool:
@@ -30,38 +30,38 @@ def is_pdf(source: Source, data: bytes) -> bool:
 
 
 def read_pages(source: Source, data: bytes, options: Options, start: Start = Start()) -> Iterator[Found]:  # noqa: B008 (immutable)
-    """Pages of ``source``, whose bytes are ``data``, as they are read, from ``start`` on.
+    """Yield the pages of ``source``, whose bytes are ``data``, from ``start`` on.
 
-    Raises SourceError when there are none to be had. What is beyond the limits of pages and characters is left out: the page
-    that would cross them is a FailedPage, and the last.
+    Raises SourceError if there are none. Pages beyond the limits of pages and characters are skipped: the first such page is yielded as a
+    FailedPage, and is the last.
     """
     limits, characters = options.limits, start.characters
     if len(data) > limits.bytes:
-        raise SourceError(source.path, f"has {len(data):,} bytes; {limits.bytes:,} are allowed.", "limit")
+        raise SourceError(source.path, f"has {len(data):,} bytes, more than the limit of {limits.bytes:,}.", "limit")
     for found in pages_of(source, data, options, start):
         if isinstance(found, Page):
             characters += len(found.text)
             if found.number is not None and found.number > limits.pages:
-                yield FailedPage(found.number, f"only {limits.pages:,} pages of a file are allowed; it and those behind it were left out")
+                yield FailedPage(found.number, f"the limit is {limits.pages:,} pages per file; this page and all later ones were skipped")
                 return
             if characters > limits.characters:
                 if found.number is None:
-                    raise SourceError(source.path, f"has more than the {limits.characters:,} characters that are allowed.", "limit")
+                    raise SourceError(source.path, f"has more than {limits.characters:,} characters, which is the limit.", "limit")
                 yield FailedPage(
-                    found.number, f"only {limits.characters:,} characters of a file are allowed; it and those behind it were left out"
+                    found.number, f"the limit is {limits.characters:,} characters per file; this page and all later ones were skipped"
                 )
                 return
         yield found
 
 
 def pages_of(source: Source, data: bytes, options: Options, start: Start) -> Iterator[Found]:
-    """What is found in the file, whatever its size. Raises SourceError, also for what its library stumbles over."""
+    """Yield what is found in the file, whatever its size. Raises SourceError, also for errors of the library that reads it."""
     try:
         yield from pages_by_kind(source, data, options, start)
     except (SourceError, MemoryError):
         raise
     except Exception as error:
-        raise SourceError(source.path, f"is not readable ({describe(error)}).", "corrupt") from error
+        raise SourceError(source.path, f"cannot be read ({describe(error)}).", "corrupt") from error
 
 
 def pages_by_kind(source: Source, data: bytes, options: Options, start: Start) -> Iterator[Found]:
@@ -88,7 +88,7 @@ def pages_by_kind(source: Source, data: bytes, options: Options, start: Start) -
 
 
 def assemble(source: Source, sha256: str, size: int, found: Iterable[Found]) -> Document:
-    """The document of what was found. Raises SourceError when there is no text in it."""
+    """Build the document from what was found. Raises SourceError if it contains no text."""
     pages, empty, failed, encoding = [], [], [], None
     for item in found:
         if isinstance(item, Encoding):
@@ -102,14 +102,15 @@ def assemble(source: Source, sha256: str, size: int, found: Iterable[Found]) -> 
     if not pages and not empty and not failed:
         raise SourceError(source.path, "is empty. There is nothing to memorize.", "empty")
     if not pages:
-        why = "they are probably scanned: recognise their text (OCR) first"
+        why = "it is probably a scan: run OCR on it first"
         if failed:
             why = f"page {failed[0][0]} was not read: {failed[0][1]}"
-        raise SourceError(source.path, f"has no text on any of its {len(empty) + len(failed)} pages; {why}.", "no text")
+        count = len(empty) + len(failed)
+        raise SourceError(source.path, f"has no text ({count} {'page' if count == 1 else 'pages'}); {why}.", "no text")
     return Document(source, sha256, size, laid_out(pages), tuple(empty), tuple(failed), encoding)
 
 
 def read_document(source: Source, options: Options = Options()) -> Document:  # noqa: B008 (immutable)
-    """Extract the text of one source in this process. Raises SourceError when there is none to be had."""
+    """Extract the text of one source in this process. Raises SourceError if there is none."""
     data = read_bytes(source)
     return assemble(source, hashlib.sha256(data).hexdigest(), len(data), read_pages(source, data, options))

@@ -1,4 +1,4 @@
-"""Text of HTML pages, without scripts, styles and navigation."""
+"""Extracts the text of HTML pages, without scripts, styles and navigation."""
 
 import re
 import warnings
@@ -63,7 +63,7 @@ PARAGRAPHS = frozenset(
     }
 )
 WHOLE = frozenset({"html", "body", "main", "article"})
-"""What is never taken for a menu, whatever its class is."""
+"""Elements that are never a menu, whatever their class."""
 PARTS = frozenset({"main", "article", "section", "blockquote", "figure"})
 """A header or footer in one of these is its own, not the page's."""
 ROLES = frozenset({"navigation", "banner", "contentinfo", "search", "menu", "menubar"})
@@ -85,19 +85,19 @@ MENUS = frozenset(
         "related",
     }
 )
-"""Words of a class or id of what is left out where it is mostly links."""
+"""Words in the class or id of elements that are skipped if they are mostly links."""
 COOKIES = re.compile(r"cookie[-_]?(banner|consent|notice|bar|popup|law|message)|consent[-_]?(banner|popup)|gdpr|onetrust|cookiebot", re.I)
 SHORTEST_QUESTION = 20
-"""Characters of a button from which it is taken for a heading that unfolds something, not for a command."""
+"""Characters from which a button counts as a heading that unfolds text, not as a command."""
 LONGEST_NOTICE = 3_000
-"""Characters of a notice about cookies; what is longer is a text about them."""
+"""Most characters of a cookie notice; a longer text is about cookies."""
 HIDDEN = re.compile(r"(?:^|[;\s])(?:display\s*:\s*none|visibility\s*:\s*hidden)", re.I)
 SKIP_LINK = re.compile(r"(skip|jump) to\b", re.I)
 PERMALINKS = frozenset("¶#§")
 MOSTLY = 0.5
 """Share of the characters in links from which a block counts as a menu."""
 LEAST = 0.4
-"""Share of the characters outside links below which what is left cannot be all of the text."""
+"""Share of the characters outside links below which the remaining text is not complete."""
 LOST = 0.01
 """Share of the characters that may be missing in the encoding that a page declares."""
 
@@ -105,9 +105,9 @@ Event = tuple[Literal["start", "end"], Tag] | tuple[Literal["text"], str]
 
 
 def declared_text(data: bytes) -> str | None:
-    """``data`` in the encoding that it declares; None when it declares none that fits, or has a byte order mark.
+    """Decode ``data`` in the encoding that it declares. None if it declares none that fits, or has a byte order mark.
 
-    As in browsers, ISO 8859-1 stands for Windows-1252.
+    As in browsers, ISO 8859-1 means Windows-1252.
     """
     if data.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
         return None
@@ -122,7 +122,7 @@ def declared_text(data: bytes) -> str | None:
 
 
 def html_text(markup: str, titled: bool = True) -> str:
-    """Readable text of ``markup``, a line for each block and for each row of a table; with ``titled`` its title comes first."""
+    """The text of ``markup``, with one line per block and per table row; with ``titled`` the title comes first."""
     before, end, after = markup.rpartition("-->")
     with warnings.catch_warnings(action="ignore"):  # XHTML is read as HTML, and short pages look like file names
         soup = BeautifulSoup(before + end + after.replace("<!--", ""), "html.parser")  # which is slow with unclosed comments
@@ -141,7 +141,7 @@ def never_text(tag: Tag) -> bool:
 
 
 def events(root: Tag, skip: Callable[[Tag], bool]) -> Iterator[Event]:
-    """Tags and texts below ``root`` in their order, without those that are to be skipped. No recursion: pages may nest at will."""
+    """Tags and texts below ``root`` in document order, without skipped ones. Not recursive, because pages may nest to any depth."""
     open_tags = [(root, iter(root.contents))]
     while open_tags:
         tag, rest = open_tags[-1]
@@ -163,7 +163,7 @@ def events(root: Tag, skip: Callable[[Tag], bool]) -> Iterator[Event]:
 
 @dataclass
 class Survey:
-    """What must be known of a page's elements before one can tell its navigation: they are kept by identity."""
+    """Facts about a page's elements, by identity, that are needed to recognise its navigation."""
 
     sizes: dict[int, tuple[int, int]] = field(default_factory=dict)  # characters of text, and of those in links
     owned: set[int] = field(default_factory=set)  # headers and footers of a part of the page
@@ -204,7 +204,7 @@ class Survey:
         self.sizes[id(root)] = counts[0][0], counts[0][1]
 
     def left_out(self, tag: Tag) -> bool:
-        """Whether ``tag`` is no part of the text: a script, hidden, or navigation."""
+        """Whether ``tag`` is not part of the text: a script, hidden, or navigation."""
         if tag.name in NEVER_TEXT or is_hidden(tag) or tag.name == "nav" or str(tag.get("role", "")).lower() in ROLES:
             return True
         if tag.name == "footer" or (tag.name == "header" and id(tag) not in self.headed):
@@ -227,7 +227,7 @@ class Survey:
 
 
 def listed(value: object) -> list[str]:
-    """The value of an attribute that may have several."""
+    """The value of an attribute that can have several values."""
     return [] if value is None else [value] if isinstance(value, str) else [str(one) for one in value]  # type: ignore[attr-defined]
 
 
@@ -239,7 +239,7 @@ def is_hidden(tag: Tag) -> bool:
 
 
 def write(root: Tag, skip: Callable[[Tag], bool]) -> str:
-    """The text below ``root`` without what is to be skipped."""
+    """Write the text below ``root``, without skipped elements."""
     lines, verbatim = Lines(), 0
     acts = {
         ("start", "table"): lines.start_table,

@@ -1,6 +1,6 @@
-"""Pages as people read them: without running headers and page numbers, with words that a line end had cut put together.
+"""Removes running headers and page numbers from pages, and joins words that were hyphenated at line ends.
 
-All of it depends on the one document alone.
+The result depends on the document alone.
 """
 
 import re
@@ -32,7 +32,7 @@ NUMBER = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-"""Where a page's number may stand."""
+"""The places where a page number may be."""
 ROMAN = re.compile(r"[ivxlc]{1,9}", re.I)
 ROMAN_VALUES = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100}
 COUNTED = "\0"
@@ -49,14 +49,14 @@ ALONE = 4
 COMPOUNDING = frozenset({"cross", "half", "high", "long", "low", "self", "short", "well"})
 """Words that begin more compounds than cut words."""
 ADDRESS = "/._@:=&?"
-"""What before a word makes it a part of an address, whose hyphens stay."""
+"""Characters before a word that make it part of an address, whose hyphens stay."""
 
 Edge = tuple[str, int]
 """The side of a page ("top" or "bottom"), and the place of a line on it."""
 
 
 def laid_out(pages: Sequence[Page]) -> tuple[Page, ...]:
-    """``pages`` of one document, cleaned; those without a number, which are no printed pages, as they are."""
+    """Clean the ``pages`` of one document. Pages without a number are not printed pages and stay as they are."""
     printed = [page for page in pages if page.number is not None]
     texts = whole_words(without_running_lines([(page.number or 0, page.text) for page in printed]))
     cleaned = {page.number: replace(page, text=text) for page, text in zip(printed, texts, strict=True)}
@@ -66,7 +66,7 @@ def laid_out(pages: Sequence[Page]) -> tuple[Page, ...]:
 def without_running_lines(pages: Sequence[tuple[int, str]]) -> list[str]:
     """Texts of ``pages``, numbered from 1, without headers, footers and page numbers.
 
-    A running line that says more than the page's number stays where it stands first. No page loses all of its text.
+    A running line that contains more than the page's number is kept where it first appears. No page loses all of its text.
     """
     if len(pages) < FEWEST_PAGES:
         return [text for _, text in pages]
@@ -97,7 +97,7 @@ def without_running_lines(pages: Sequence[tuple[int, str]]) -> list[str]:
 
 
 def edge_lines(lines: Sequence[str]) -> list[Edge]:
-    """The first and the last lines with text. On a short page none is both."""
+    """The first and the last lines with text. On a short page no line counts as both."""
     filled = [at for at, line in enumerate(lines) if line.strip()]
     top = filled[: min(EDGE, (len(filled) + 1) // 2)]
     bottom = filled[max(len(top), len(filled) - EDGE) :]
@@ -105,7 +105,9 @@ def edge_lines(lines: Sequence[str]) -> list[Edge]:
 
 
 def page_numbers(pages: Sequence[int], edges: Sequence[Sequence[str]]) -> list[set[int]]:
-    """For each page the numbers at its edges that count the pages: on most pages near it one is as far from the page's place."""
+    """For each page, the numbers at its edges that are page numbers: their distance from the page's position is the same on most pages
+    near it.
+    """
     offsets = [
         {value - page for line in lines if len(line) <= LONGEST for value in values(line)} for page, lines in zip(pages, edges, strict=True)
     ]
@@ -117,7 +119,7 @@ def page_numbers(pages: Sequence[int], edges: Sequence[Sequence[str]]) -> list[s
 
 
 def values(line: str) -> list[int]:
-    """Numbers in a line; of Roman ones, those that stand alone."""
+    """Numbers in a line. Roman numerals count only if they stand alone."""
     word = line.strip(" \t-–—.[]()")
     if ROMAN.fullmatch(word):
         digits = [ROMAN_VALUES[letter] for letter in word.lower()]
@@ -126,7 +128,7 @@ def values(line: str) -> list[int]:
 
 
 def key(line: str, numbers: set[int]) -> str:
-    """What running lines have in common: the text, without the page's number."""
+    """The part that running lines have in common: the text without the page's number."""
     text = " ".join(line.split()).casefold()
     if numbers.intersection(values(line)) and ROMAN.fullmatch(text.strip(" \t-–—.[]()")):
         return COUNTED
@@ -137,7 +139,7 @@ def key(line: str, numbers: set[int]) -> str:
 
 
 def whole_words(texts: Sequence[str]) -> list[str]:
-    """``texts`` of one document without hyphens that stand only because a line ended."""
+    """``texts`` of one document without the hyphens of words that were cut at a line end."""
     breaks = {(match[1], match[2]) for text in texts for match in BROKEN.finditer(text)}
     if not breaks:
         return list(texts)
@@ -157,7 +159,7 @@ def whole_words(texts: Sequence[str]) -> list[str]:
 
 
 def forms(first: str, second: str) -> tuple[str, str, str, str]:
-    """How a cut word may stand elsewhere: whole, with its hyphen, and its two parts."""
+    """The ways a cut word can be written elsewhere: whole, with its hyphen, and as two words."""
     first, second = plain(first), plain(second)
     return first + second, f"{first}-{second}", first, second
 
@@ -167,7 +169,7 @@ def plain(word: str) -> str:
 
 
 def words_known(texts: Iterable[str], wanted: set[str]) -> set[str]:
-    """Those of the ``wanted`` words that stand in the texts, not cut."""
+    """Those of the ``wanted`` words that occur uncut in the texts."""
     known = set()
     for text in texts:
         for match in WORD.finditer(BROKEN.sub(" ", text)):

@@ -1,4 +1,4 @@
-"""Text put together from pieces, as HTML and Word documents give it: lines, blank lines, rows of tables."""
+"""Assembles the text of HTML and Word documents from pieces: lines, blank lines, table rows."""
 
 import re
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ BETWEEN_CELLS = " | "
 
 @dataclass
 class Block:
-    """Finished lines ("" for a blank one), and the pieces of the one that is written."""
+    """Finished lines ("" for a blank one), and the pieces of the current one."""
 
     lines: list[str] = field(default_factory=list)
     pieces: list[str] = field(default_factory=list)
@@ -33,7 +33,7 @@ class Block:
 
 
 class Lines:
-    """A writer of text. Cells of a table's row come on one line; unclosed rows and tables are closed by what follows."""
+    """Writes text. Cells of a table row are put on one line; unclosed rows and tables are closed by what follows."""
 
     def __init__(self) -> None:
         self.root = Block()
@@ -42,11 +42,11 @@ class Lines:
 
     @property
     def block(self) -> Block:
-        """Where text goes."""
+        """The block that text is added to."""
         return next((row[-1] for row in reversed(self.rows) if row is not None), self.root)
 
     def add(self, text: str) -> None:
-        """Add to the line. White space of any kind and length counts as one space."""
+        """Add to the line. Any run of white space counts as one space."""
         pieces = self.block.pieces
         text = SPACES.sub(" ", text)
         if text.startswith(" ") and (not pieces or pieces[-1].endswith((" ", "\n"))):
@@ -55,14 +55,14 @@ class Lines:
             pieces.append(text)
 
     def add_verbatim(self, text: str) -> None:
-        """Add to the line, with all its white space and line ends."""
+        """Add to the line, keeping white space and line ends."""
         self.block.pieces.append(text)
 
     def end_line(self) -> None:
         self.block.end_line()
 
     def end_paragraph(self) -> None:
-        """End the line, and leave a blank one before the next."""
+        """End the line, and put a blank line before the next."""
         self.block.end_paragraph()
 
     def start_table(self) -> None:
@@ -108,7 +108,7 @@ class Lines:
         self.end_paragraph()
 
     def text(self) -> str:
-        """All that was added."""
+        """All text that was added."""
         while self.rows:
             self.end_row()
             if self.rows:

@@ -1,4 +1,4 @@
-"""Text of PDFs, page by page, through pypdf or pypdfium2."""
+"""Extracts the text of PDFs, page by page, with pypdf or pypdfium2."""
 
 import io
 import logging
@@ -18,7 +18,7 @@ logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # its warnings name no fi
 
 SOFT_HYPHEN = "\N{SOFT HYPHEN}"  # in a PDF it is drawn, so it is a hyphen
 CUT = "\x02"
-"""What PDFium writes for a hyphen at a line's end, and for the line end with it."""
+"""PDFium's character for a hyphen at a line end, and for the line end with it."""
 
 Opened = tuple[int, Callable[[int], str]]
 """Number of pages, and the text of one, counted from 0."""
@@ -49,13 +49,13 @@ ENGINES: dict[str, Callable[[Path, bytes, tuple[str, ...]], Opened]] = {"pypdf":
 
 
 def encrypted(path: Path) -> SourceError:
-    return SourceError(path, "is encrypted. Give its password in the environment variable TITANS_PDF_PASSWORD.", "encrypted")
+    return SourceError(path, "is encrypted. Set TITANS_PDF_PASSWORD to its password.", "encrypted")
 
 
 def pdf_pages(path: Path, data: bytes, options: Options, first: int = 1, engine: str | None = None) -> Iterator[Page | FailedPage]:
-    """Pages from number ``first`` on, those without text too. Raises SourceError for what is no readable PDF.
+    """Yield pages from number ``first`` on, also those without text. Raises SourceError for an unreadable PDF.
 
-    With ``engine`` or the one that ``options`` name alone, else with pypdf and, where that fails, with pypdfium2.
+    Uses ``engine`` or the one in ``options``; if neither is given, pypdf and, if that fails, pypdfium2.
     """
     engine = engine or options.pdf_engine
     names = list(ENGINES) if engine is None else [engine]

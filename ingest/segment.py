@@ -1,4 +1,4 @@
-"""From pages to segments: sentences packed until one memory is full."""
+"""Cuts pages into segments: as many sentences as fit into one memory."""
 
 from collections.abc import Callable, Iterator
 
@@ -12,10 +12,9 @@ STRETCH = 200_000
 
 
 def segments(document: Document, encode: Callable[[str], list[int]], longest: int) -> Iterator[Segment]:
-    """Segments of at most ``longest`` tokens that hold all of the document, page by page, sentence after sentence.
+    """Segments of at most ``longest`` tokens that cover the whole document, page by page, sentence by sentence.
 
-    ``encode`` turns text into tokens. A segment never crosses a page, and breaks a sentence only when that alone is
-    longer than ``longest``.
+    ``encode`` turns text into tokens. A segment never crosses a page, and splits a sentence only if that alone is longer than ``longest``.
     """
     for page in document.pages:
         packed: list[tuple[int, ...]] = []
@@ -31,7 +30,7 @@ def segments(document: Document, encode: Callable[[str], list[int]], longest: in
 
 
 def sentences(page: Page, encode: Callable[[str], list[int]], longest: int) -> Iterator[tuple[int, ...]]:
-    """Tokens of each sentence; what is longer than ``longest`` in several pieces."""
+    """Tokens of each sentence. A sentence longer than ``longest`` is split into pieces."""
     for start, end in sentence_spans(page.text):
         for first in range(start, end, STRETCH):
             tokens = encode(page.text[first : min(end, first + STRETCH)])

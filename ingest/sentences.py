@@ -1,4 +1,4 @@
-"""Sentences of a text as character spans that cover all of it."""
+"""Splits a text into sentences: character spans that cover all of it."""
 
 import re
 from itertools import islice
@@ -12,14 +12,14 @@ BOUNDARY = re.compile(
     re.VERBOSE,
 )
 FEWEST = 3
-"""Words below which a piece ("Dr.", "No. 5") is taken for a part of the next sentence."""
+"""Number of words below which a piece ("Dr.", "No. 5") is part of the next sentence."""
 WORD = re.compile(r"\w+")
 ABBREVIATION = re.compile(
     r"\b(?:Mr|Mrs|Ms|Dr|Prof|St|Sir|Gen|Col|Capt|Lt|Sgt|Rev|Hon|Jr|Sr|No|Nos|Vol|Fig|Figs|Eq|Ch|Sec|pp?|vs|cf|al|approx|e\.g|i\.e|[A-Z])\.$"
 )
-"""At the end of a piece that goes on."""
+"""Matches the end of a piece that continues."""
 LONGEST_ABBREVIATION = 10
-"""Characters looked at for one, with what stands before it."""
+"""Characters at the end of a piece that are searched for an abbreviation."""
 
 
 def sentence_spans(text: str) -> list[tuple[int, int]]:

@@ -1,4 +1,4 @@
-"""Finding files."""
+"""Finds the files to memorize below the paths that are given."""
 
 import hashlib
 import os
@@ -19,11 +19,11 @@ STANDARD_INPUT = Path("-")
 
 
 def find_sources(paths: Iterable[Path], include: Sequence[str] = (), exclude: Sequence[str] = ()) -> tuple[list[Source], list[SourceError]]:
-    """Files to memorize, in a stable order, and what could not be looked at.
+    """The files to memorize, in a stable order, and the paths that could not be read.
 
-    Of a folder, all files of a known kind below it, or those that fit a pattern of ``include``; hidden ones and those that fit
-    one of ``exclude`` are left out. A file that is named is taken whatever its kind, "-" is standard input. Patterns are
-    matched with the name, and with the path below the folder.
+    For a folder: all files of a known kind below it, or those that match a pattern of ``include``, without hidden ones and those that match
+    one of ``exclude``. A file that is named is taken whatever its kind; "-" is standard input. Patterns match the name, or the path below
+    the folder.
     """
     sources: dict[object, Source] = {}
     problems: list[SourceError] = []
@@ -45,7 +45,7 @@ def find_sources(paths: Iterable[Path], include: Sequence[str] = (), exclude: Se
 
 
 def identity(path: Path) -> tuple[int, int] | Path:
-    """What tells a file or folder from others, however it is reached."""
+    """What identifies a file or folder, whichever path leads to it."""
     try:
         facts = path.stat()
     except OSError:
@@ -54,7 +54,7 @@ def identity(path: Path) -> tuple[int, int] | Path:
 
 
 def printable(name: str) -> str:
-    """A name whose bytes are no UTF-8, with question marks for those."""
+    """The name with question marks for bytes that are not UTF-8."""
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
@@ -63,7 +63,7 @@ def fits(patterns: Sequence[str], below: str) -> bool:
 
 
 def walk(folder: Path, include: Sequence[str], exclude: Sequence[str], problems: list[SourceError]) -> Iterator[Path]:
-    """Files below ``folder``, by name; linked folders too, each once."""
+    """Files below ``folder``, sorted by name. Linked folders are followed, each once."""
 
     def note(error: OSError) -> None:
         problems.append(SourceError(Path(error.filename), f"cannot be opened ({error.strerror}). Check its permissions."))

@@ -1,4 +1,4 @@
-"""Plain text: .txt, .md, .rst."""
+"""Decodes plain text files (.txt, .md, .rst) and guesses their encoding."""
 
 import codecs
 from pathlib import Path
@@ -16,13 +16,13 @@ BYTE_ORDER_MARKS = {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
-"""In the order in which they are looked for: one is the beginning of another."""
+"""In the order in which they are tried, because one is the beginning of another."""
 LOOKED_AT = 2**20
 """Bytes from which an encoding is guessed."""
 TELLING = 24
 """Bytes beyond ASCII from which statistics tell more than that Windows-1252 is the most frequent."""
 UNUSED = frozenset({*range(9), 11, *range(14, 32), 127, 0x81, 0x8D, 0x8F, 0x90, 0x9D})
-"""Bytes that no text in Windows-1252 has."""
+"""Bytes that do not occur in Windows-1252."""
 REPLACED = {ord(c): plain for c, plain in zip("ﬀﬁﬂﬃﬄﬅﬆ", ("ff", "fi", "fl", "ffi", "ffl", "st", "st"), strict=True)} | {
     ord("\N{NO-BREAK SPACE}"): " ",
     ord("\N{NARROW NO-BREAK SPACE}"): " ",
@@ -32,9 +32,9 @@ REPLACED = {ord(c): plain for c, plain in zip("ﬀﬁﬂﬃﬄﬅﬆ", ("ff", "f
 
 
 def decode(path: Path, data: bytes, encoding: str | None = None) -> tuple[str, str]:
-    """Text of a file, and the name of its encoding: the one given, else by byte order mark, else UTF-8, else guessed.
+    """The text of a file and the name of its encoding: the given one, else by byte order mark, else UTF-8, else guessed.
 
-    Raises SourceError for what is no text, or not in the encoding given.
+    Raises SourceError for a file that is not text, or not in the given encoding.
     """
     if encoding is not None:
         try:
@@ -48,12 +48,12 @@ def decode(path: Path, data: bytes, encoding: str | None = None) -> tuple[str, s
         pass
     guess = guessed(data[:LOOKED_AT])
     if guess is None:
-        raise SourceError(path, "is not text in any encoding known. Leave it out, or name its encoding with --encoding.", "not text")
+        raise SourceError(path, "is not text in a known encoding. Exclude it, or name its encoding with --encoding.", "not text")
     return data.decode(guess, errors="replace"), guess
 
 
 def guessed(data: bytes) -> str | None:
-    """An encoding that is likely, None for what is no text."""
+    """A likely encoding, or None for data that is not text."""
     if b"\0" in data:
         return None
     if sum(byte > 127 for byte in data) < TELLING and not any(byte in UNUSED for byte in data):
@@ -63,6 +63,6 @@ def guessed(data: bytes) -> str | None:
 
 
 def clean(text: str) -> str:
-    """Text as it is memorized: line ends as \\n, plain letters for ligatures, no NULs, soft hyphens and lone surrogates."""
+    """The text as it is memorized: line ends as \\n, ligatures as letters, without NULs, soft hyphens and lone surrogates."""
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\N{SOFT HYPHEN}\n", "").translate(REPLACED)
     return text.encode("utf-8", errors="replace").decode("utf-8")

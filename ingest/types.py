@@ -1,4 +1,4 @@
-"""What flows out of this package."""
+"""The data types of this package: sources, pages and documents."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +8,7 @@ __all__ = ["Document", "Encoding", "FailedPage", "Found", "Limits", "Options", "
 
 @dataclass(frozen=True)
 class Source:
-    """A file to be memorized. ``name`` is how answers call it: its path below the folder that was given."""
+    """A file to memorize. ``name`` is shown in answers: the path below the folder that was given."""
 
     path: Path
     name: str
@@ -17,7 +17,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Limits:
-    """What one file may take. Beyond, it is refused or what came before is kept, see ``Document.failed_pages``."""
+    """Limits for one file. A file beyond them is refused, or only its beginning is kept (see ``Document.failed_pages``)."""
 
     bytes: int = 2 * 2**30
     pages: int = 20_000
@@ -39,7 +39,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Start:
-    """Where reading a file begins: anew after a worker was killed."""
+    """The place from which a file is read: its beginning, or a later page after a worker was killed."""
 
     page: int = 1
     engine: str | None = None  # for PDFs; as ``Options`` say when None
@@ -70,12 +70,12 @@ class Encoding:
 
 
 Found = Page | FailedPage | Encoding
-"""What reading a file gives, piece by piece."""
+"""What reading a file yields, piece by piece."""
 
 
 @dataclass(frozen=True)
 class Document:
-    """Extracted text of one source. ``empty_pages`` had no text (scanned, or blank); ``failed_pages`` could not be read."""
+    """The extracted text of one source. ``empty_pages`` have no text (scanned or blank); ``failed_pages`` could not be read."""
 
     source: Source
     sha256: str  # of the file's bytes
@@ -88,7 +88,7 @@ class Document:
 
 @dataclass(frozen=True)
 class Segment:
-    """Consecutive sentences of one page, few enough for one memory; each sentence a tuple of tokens."""
+    """Consecutive sentences of one page that fit into one memory; each sentence is a tuple of tokens."""
 
     page: int | None
     sentences: tuple[tuple[int, ...], ...]

@@ -1,4 +1,4 @@
-"""Extraction in processes of their own: a file that hangs, crashes or eats memory costs a page, not the ingest."""
+"""Extracts text in worker processes, so that a file that hangs, crashes or uses too much memory loses only pages, not the ingest."""
 
 import hashlib
 import multiprocessing
@@ -26,15 +26,15 @@ Reader = Callable[[Source, bytes, Options, Start], Iterator[Found]]
 AHEAD = 2
 """Documents that wait for the ingest, for each worker."""
 MOST_KILLS = 5
-"""Workers that one file may cost."""
+"""Kills after which a file is given up."""
 FALLBACK = "pypdfium2"
-"""The engine that goes on where a page killed a worker."""
+"""The engine that is used after a page killed a worker."""
 STARTING_SECONDS = 60.0
-"""In which a worker must have started."""
+"""Seconds in which a worker must start."""
 
 
 class HungError(Exception):
-    """A worker took longer than it may, or ended."""
+    """A worker exceeded its time limit, or ended."""
 
     def __init__(self, reason: str):
         super().__init__(reason)
@@ -42,7 +42,7 @@ class HungError(Exception):
 
 
 class Worker:
-    """A process that reads one file at a time and sends what it finds. Started when first needed, and again after a kill."""
+    """A process that reads one file at a time and sends what it finds. Started on first use, and again after a kill."""
 
     def __init__(self, limits: Limits, read: Reader):
         self.limits, self.read = limits, read
@@ -57,7 +57,7 @@ class Worker:
         self.receive(STARTING_SECONDS)
 
     def begin(self, source: Source, options: Options, start: Start) -> None:
-        """Let the worker read ``source`` from ``start`` on. Raises HungError."""
+        """Make the worker read ``source`` from ``start`` on. Raises HungError."""
         if self.process is None:
             self.start()
         try:
@@ -84,7 +84,7 @@ class Worker:
 
 
 class Extractor:
-    """Extracts documents in ``workers`` processes. A context manager; on leaving, all processes are gone."""
+    """Extracts documents in ``workers`` processes. A context manager, which ends all processes on exit."""
 
     def __init__(self, options: Options = Options(), workers: int = 1, read: Reader = read_pages):  # noqa: B008 (immutable)
         self.options = options
@@ -108,7 +108,7 @@ class Extractor:
             worker.kill()
 
     def start(self) -> None:
-        """Let the workers start while this process does something else; they start when they are needed, too."""
+        """Start the workers in the background. Otherwise they start on first use."""
         for _ in self.workers:
             self.pool.submit(self.start_one)
 
@@ -123,7 +123,7 @@ class Extractor:
             self.idle.put(worker)
 
     def documents(self, sources: Iterable[Source]) -> Iterator[Document | SourceError]:
-        """The documents of ``sources`` in their order; a SourceError in the place of each that cannot be read."""
+        """Yield the documents of ``sources`` in order, with a SourceError for each that cannot be read."""
         waiting: deque[Future[Document | SourceError]] = deque()
         for source in sources:
             waiting.append(self.pool.submit(self.extract, source))
@@ -144,7 +144,7 @@ class Extractor:
             self.idle.put(worker)
 
     def extract_with(self, worker: Worker, source: Source) -> Document:
-        """Read a source, as often as it takes: after a kill, from the same page on with another engine, and then from the next."""
+        """Read a source. After a kill, try the same page with another engine, then continue with the next page."""
         limits = self.options.limits
         deadline = time.monotonic() + limits.file_seconds
         found: list[Found] = []
@@ -165,18 +165,18 @@ class Extractor:
             except HungError as hung:
                 worker.kill()
                 if self.closing:
-                    raise SourceError(source.path, "was not finished.") from hung
+                    raise SourceError(source.path, "was not read to the end.") from hung
                 kills += 1
                 timeout = hung.reason == "it took too long"
                 over = time.monotonic() >= deadline or kills >= MOST_KILLS
                 pages = any(isinstance(item, Page) for item in found)
                 paged = source.path.suffix.lower() == ".pdf" or start.page > 1
                 if over and pages:
-                    found.append(FailedPage(start.page, f"{hung.reason}; it and those behind it were left out"))
+                    found.append(FailedPage(start.page, f"{hung.reason}; this page and all later ones were skipped"))
                     data = read_bytes(source)
                     return assemble(source, hashlib.sha256(data).hexdigest(), len(data), found)
                 if over or not paged:
-                    raise SourceError(source.path, f"was given up: {hung.reason}.", "timeout" if timeout else "corrupt") from hung
+                    raise SourceError(source.path, f"was skipped: {hung.reason}.", "timeout" if timeout else "corrupt") from hung
                 if start.engine is None and self.options.pdf_engine is None:
                     start = replace(start, engine=FALLBACK)
                 else:
@@ -185,7 +185,7 @@ class Extractor:
 
 
 def behind(start: Start, found: Found) -> Start:
-    """Where to go on once ``found`` was found."""
+    """The place to continue from after ``found``."""
     if isinstance(found, Page):
         start = replace(start, characters=start.characters + len(found.text))
     if isinstance(found, Page | FailedPage) and found.number is not None:
@@ -194,14 +194,14 @@ def behind(start: Start, found: Found) -> Start:
 
 
 class Finished:
-    """The worker has sent all of a file."""
+    """Says that the worker has sent the whole file."""
 
     def __init__(self, data: bytes):
         self.sha256, self.size = hashlib.sha256(data).hexdigest(), len(data)
 
 
 def serve(pipe: Connection, limits: Limits, read: Reader) -> None:
-    """A worker's whole life. It ends when the pipe does."""
+    """The main loop of a worker. Ends when the pipe is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the ingest's to handle
     limit_memory(limits.memory)
     try:
@@ -217,20 +217,20 @@ def serve(pipe: Connection, limits: Limits, read: Reader) -> None:
             except SourceError as error:
                 pipe.send(error)
             except MemoryError:
-                pipe.send(SourceError(source.path, "takes more memory than is allowed.", "limit"))
+                pipe.send(SourceError(source.path, "needs more memory than the limit allows.", "limit"))
             watch_over(0)
     except (EOFError, OSError):
         pass
 
 
 def watch_over(seconds: float) -> None:
-    """End this process after ``seconds`` without another call: should its parent have been killed meanwhile. 0 ends the watch."""
+    """End this process after ``seconds`` unless called again, in case its parent was killed. 0 stops the timer."""
     if hasattr(signal, "setitimer"):
         signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
 def limit_memory(more: int) -> None:
-    """Allow ``more`` bytes of address space beyond what this process has, where the system can."""
+    """Limit the address space to ``more`` bytes beyond its current size, where the system supports it."""
     if sys.platform != "linux":
         return
     import resource

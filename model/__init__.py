@@ -1,6 +1,6 @@
-"""The networks: tensors only. No files but ``weights/``, no SQL, no printing.
+"""The networks. They work on tensors and read no files except ``weights/``; no SQL, no printing.
 
-What is exported is loaded when first used: importing this package loads no torch, nor do its modules that need none.
+Exported names are loaded on first use: importing this package, or a module that needs no torch, does not load torch.
 """
 
 # ruff: noqa: F401 (what is imported for type checkers is exported by ``__all__``, which is made of EXPORTS)

@@ -1,4 +1,4 @@
-"""What networks of BERT's shape share: encoder blocks, attention, WordPiece tokens and padding."""
+"""Building blocks of BERT-shaped networks: encoder blocks, attention, WordPiece tokens and padding."""
 
 # b window · t token · h head · d feature
 
@@ -69,7 +69,7 @@ class Layer(nn.Module):
 def attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
     """Softmax attention [b, h, t, d] over the tokens that ``mask`` [b, 1, 1, t] allows.
 
-    On CPUs with windows this short two plain products are twice as fast as the fused kernel, and three times with gradients.
+    On CPUs and short windows, two plain products are twice as fast as the fused kernel, and three times with gradients.
     """
     if q.device.type != "cpu":
         return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)

@@ -1,4 +1,4 @@
-"""Shapes and settings of the networks and memories: frozen, checked at birth, passed whole. Needs no torch."""
+"""Shapes and settings of the networks and memories: frozen dataclasses that are validated on creation. Needs no torch."""
 
 from dataclasses import asdict, dataclass
 
@@ -21,16 +21,16 @@ RULES = ("titans", "delta", "rwkv7", "closed")
 BLOCK_JOININGS = ("lmm", "mac", "mag", "mal")
 """How a Titans block joins memory and attention, see ``titans/block.py``."""
 MEMORIZER_JOININGS = ("lmm", "mac", "additive", "mal")
-"""How the memorizer does, see ``memorizer/network.py``."""
+"""How the memorizer joins memory and attention, see ``memorizer/network.py``."""
 BITS = (1, 2, 3, 4, 5, 6, 8)
 """Sizes of a stored weight, see ``memorizer/quantization.py``."""
 
 OLDER_NAMES = {"residual": "store_surprise", "gist": "vector"}
-"""Fields of configurations in older weight files, and what they are called now."""
+"""Fields of configurations in older weight files, with their current names."""
 
 
 def current(values: dict) -> dict:
-    """The fields of a configuration from a weight file, under their present names and with the present word for the joining."""
+    """The fields of a configuration in a weight file, with older names replaced by current ones."""
     values = {OLDER_NAMES.get(name, name): value for name, value in values.items()}
     return {**values, "joining": "additive"} if values.get("joining") == "mag" else values
 
@@ -42,9 +42,9 @@ def require(condition: bool, message: str) -> None:
 
 @dataclass(frozen=True)
 class MemoryConfig:
-    """One neural memory: a network from keys to values, and how it is written, see ``memorizer/associative.py``.
+    """A neural memory, a network from keys to values, and how it is written. See ``memorizer/associative.py``.
 
-    Keys have ``key`` features at most. How many of them, and so how many rows of weights, a text needs is told by its surprise.
+    Keys have at most ``key`` features. The surprise of a text decides how many of them, and so how many rows of weights, it gets.
     """
 
     key: int = 128  # features of a key, most rows of a memory
@@ -63,16 +63,16 @@ class MemoryConfig:
     margin: float = 0.05  # logits by which a recited token must beat the runner-up
 
     def __post_init__(self) -> None:
-        require(self.key > 0 and self.value > 0, "a memory needs positive key and value sizes")
-        require(self.bits in BITS, f"memory weights are stored in {', '.join(map(str, BITS))} bits, not {self.bits}")
-        require(self.value * self.bits % 8 == 0, "a row of a memory must fill whole bytes")
-        require(self.rows_step > 0 and self.key % self.rows_step == 0, "the most rows must be a multiple of the step of rows")
+        require(self.key > 0 and self.value > 0, "key and value must be positive")
+        require(self.bits in BITS, f"bits must be one of {', '.join(map(str, BITS))}, not {self.bits}")
+        require(self.value * self.bits % 8 == 0, "value * bits must be a multiple of 8")
+        require(self.rows_step > 0 and self.key % self.rows_step == 0, "key must be a multiple of rows_step")
         _ = self.learning  # which checks rule, depth and chunk
-        require(self.passes > 0, "a memory is written in one pass or more")
-        require(self.depth == 1 or self.value % self.rows_step == 0, "the rows of later layers must be a multiple of the step of rows")
-        require(self.rows_more > 1, "a text that does not fit needs more rows")
-        require(self.rounds >= 0 and self.margin >= 0, "rounds and margin cannot be negative")
-        require(self.rows <= 255, f"a memory has 255 rows at most, not {self.rows}")
+        require(self.passes > 0, "passes must be positive")
+        require(self.depth == 1 or self.value % self.rows_step == 0, "value must be a multiple of rows_step when depth is above 1")
+        require(self.rows_more > 1, "rows_more must be above 1")
+        require(self.rounds >= 0 and self.margin >= 0, "rounds and margin must not be negative")
+        require(self.rows <= 255, f"a memory has at most 255 rows, not {self.rows}")
 
     @property
     def later(self) -> int:
@@ -81,12 +81,12 @@ class MemoryConfig:
 
     @property
     def rows(self) -> int:
-        """Most rows of a memory."""
+        """The largest number of rows of a memory."""
         return self.later + self.key
 
     @property
     def learning(self) -> "RuleConfig":
-        """The rule by which it is written."""
+        """The rule by which the memory is written."""
         return RuleConfig(self.key, self.value, self.rule, self.depth, chunk=self.chunk)
 
 
@@ -105,14 +105,14 @@ class RuleConfig:
     regularisation: float = 0.1  # of least squares
 
     def __post_init__(self) -> None:
-        require(self.rule in RULES, f"a rule is one of {', '.join(RULES)}, not {self.rule!r}")
-        require(self.key > 0 and self.value > 0 and self.chunk > 0, "a memory needs positive key, value and chunk sizes")
-        require(1 <= self.depth <= 3, f"a memory has one to three layers, not {self.depth}")
-        require(self.reads in ("before", "after"), f"a token reads before or after its update, not {self.reads!r}")
-        require(not self.residual or self.key == self.value, "a residual needs keys and values of one size")
-        require(self.regularisation > 0, "least squares need some regularisation")
+        require(self.rule in RULES, f"rule must be one of {', '.join(RULES)}, not {self.rule!r}")
+        require(self.key > 0 and self.value > 0 and self.chunk > 0, "key, value and chunk must be positive")
+        require(1 <= self.depth <= 3, f"depth must be 1, 2 or 3, not {self.depth}")
+        require(self.reads in ("before", "after"), f"reads must be before or after, not {self.reads!r}")
+        require(not self.residual or self.key == self.value, "residual needs equal key and value sizes")
+        require(self.regularisation > 0, "regularisation must be positive")
         linear = self.depth == 1 and not self.norm and not self.residual
-        require(linear or self.rule in ("titans", "delta"), f"the rule {self.rule} needs a linear memory")
+        require(linear or self.rule in ("titans", "delta"), f"rule {self.rule} needs a linear memory: depth 1, no norm, no residual")
 
 
 @dataclass(frozen=True)
@@ -129,10 +129,10 @@ class BlockConfig:
     persistent: int = 4  # learned tokens that attention always sees
 
     def __post_init__(self) -> None:
-        require(self.joining in BLOCK_JOININGS, f"a joining is one of {', '.join(BLOCK_JOININGS)}, not {self.joining!r}")
+        require(self.joining in BLOCK_JOININGS, f"joining must be one of {', '.join(BLOCK_JOININGS)}, not {self.joining!r}")
         require(self.heads > 0 and self.width % self.heads == 0, f"width {self.width} is not a multiple of {self.heads} heads")
-        require(self.hidden > 0 and self.convolution > 0 and self.window > 0, "hidden, convolution and window are positive")
-        require(self.persistent >= 0, "the number of persistent tokens cannot be negative")
+        require(self.hidden > 0 and self.convolution > 0 and self.window > 0, "hidden, convolution and window must be positive")
+        require(self.persistent >= 0, "persistent must not be negative")
 
 
 @dataclass(frozen=True)
@@ -153,9 +153,9 @@ class MemorizerConfig:
 
     def __post_init__(self) -> None:
         require(self.width % self.heads == 0, f"width {self.width} is not a multiple of {self.heads} heads")
-        require(self.segment > 0 and self.window > 0 and self.convolution > 0, "segment, window and convolution are positive")
-        require(self.joining in MEMORIZER_JOININGS, f"a joining is one of {', '.join(MEMORIZER_JOININGS)}, not {self.joining!r}")
-        require(self.vocabulary % self.classes == 0, f"{self.vocabulary} tokens cannot be dealt into {self.classes} equal classes")
+        require(self.segment > 0 and self.window > 0 and self.convolution > 0, "segment, window and convolution must be positive")
+        require(self.joining in MEMORIZER_JOININGS, f"joining must be one of {', '.join(MEMORIZER_JOININGS)}, not {self.joining!r}")
+        require(self.vocabulary % self.classes == 0, f"vocabulary {self.vocabulary} is not a multiple of {self.classes} classes")
 
     @property
     def members(self) -> int:
@@ -167,7 +167,7 @@ class MemorizerConfig:
 
     @classmethod
     def from_dict(cls, values: dict) -> "MemorizerConfig":
-        """Of a weight file, also an older one."""
+        """The configuration from the dictionary in a weight file, also from an older one."""
         return cls(**{**current(values), "memory": MemoryConfig(**current(values["memory"]))})
 
 
@@ -186,12 +186,12 @@ class EncoderConfig:
 
     def __post_init__(self) -> None:
         require(self.width % self.heads == 0, f"width {self.width} is not a multiple of {self.heads} heads")
-        require(self.persistent >= 3, "reading needs persistent tokens for nothing, yes and no")
+        require(self.persistent >= 3, "persistent must be at least 3: the tokens for nothing, yes and no")
 
     def as_dict(self) -> dict:
         return asdict(self)
 
     @classmethod
     def from_dict(cls, values: dict) -> "EncoderConfig":
-        """Of a weight file, also an older one."""
+        """The configuration from the dictionary in a weight file, also from an older one."""
         return cls(**current(values))

@@ -17,4 +17,4 @@ class WeightsError(ModelError):
 
 
 class MemorizeError(ModelError):
-    """A piece of text could not be written so that it is recited exactly."""
+    """A text could not be written so that it is recited exactly."""

@@ -1,4 +1,4 @@
-"""Networks from weight files and back: float16 safetensors whose metadata holds the configuration."""
+"""Loads networks from weight files and saves them: float16 safetensors with the configuration in the metadata."""
 
 import json
 from collections.abc import Callable
@@ -20,15 +20,17 @@ State = dict[str, Tensor]
 
 
 def initial(shape: tuple[int, ...], fill: Callable[[], Tensor]) -> nn.Parameter:
-    """A parameter that starts as ``fill()``, and is left empty on the meta device, on which networks are made whose weights come from
-    a file: there every computation loads the compiler of torch, which takes longer than all the rest of a start.
+    """A parameter that starts as ``fill()``, or is left empty on the meta device.
+
+    Networks whose weights come from a file are made on that device. There, any computation would load torch's compiler, which takes longer
+    than the rest of a start.
     """
     empty = torch.empty(shape)
     return nn.Parameter(empty if empty.is_meta else fill())
 
 
 def save_weights(path: Path, state: dict[str, Tensor], config: dict) -> None:
-    """Write ``state``, numbers in float16 and indices in int16, and ``config`` as JSON in the file's metadata."""
+    """Write ``state``, with numbers as float16 and indices as int16, and ``config`` as JSON in the file's metadata."""
     halves = {name: tensor.half() if tensor.is_floating_point() else tensor.short() for name, tensor in state.items()}
     save_file({name: tensor.contiguous() for name, tensor in halves.items()}, path, {"config": json.dumps(config)})
 

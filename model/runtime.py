@@ -1,4 +1,4 @@
-"""Where and in what precision the networks run: the device, and whether bfloat16 pays on it."""
+"""Chooses the device and the precision in which the networks run."""
 
 import json
 import math
@@ -18,19 +18,19 @@ from model.errors import ModelError
 __all__ = ["bfloat16_is_faster", "choose_device", "reduced_precision"]
 
 TOKENS = 128
-"""Of the text that is timed."""
+"""Tokens of the text that is timed."""
 TURNS = 16
 SECONDS = 0.08
-"""Time in which turns may begin."""
+"""Seconds in which turns may start."""
 GAIN = 1.1
-"""How many times as fast bfloat16 must be: it costs digits."""
+"""Speed-up from which bfloat16 is used, because it loses digits."""
 
 
 @lru_cache(maxsize=8)
 def choose_device(name: str | None = None) -> torch.device:
-    """The device called ``name``, as "cpu", "cuda", "cuda:1" or "mps"; without a name CUDA when there is one, else MPS, else the CPU.
+    """The device called ``name``, such as "cpu", "cuda", "cuda:1" or "mps". Without a name: CUDA if available, else MPS, else the CPU.
 
-    Raises ModelError when there is no such device.
+    Raises ModelError if there is no such device.
     """
     if name is None:
         if torch.cuda.is_available():
@@ -51,9 +51,9 @@ def choose_device(name: str | None = None) -> torch.device:
 
 @lru_cache(maxsize=4)
 def bfloat16_is_faster(device: torch.device) -> bool:
-    """True where the device runs layers of the encoder's shape faster in bfloat16 than in float32.
+    """Whether the device runs layers of the encoder's shape faster in bfloat16 than in float32.
 
-    On a CPU that is measured, once for each processor and version of torch; a flag of the processor does not tell.
+    On a CPU this is measured once for each processor and version of torch; the processor's flags do not tell.
     """
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported()
@@ -73,7 +73,7 @@ def bfloat16_is_faster(device: torch.device) -> bool:
 
 
 def remembered(file: Path) -> dict[str, bool]:
-    """What was measured before; nothing when the file is missing or damaged."""
+    """Earlier measurements; empty if the file is missing or damaged."""
     with suppress(OSError, ValueError, RecursionError):
         values = json.loads(file.read_text())
         if isinstance(values, dict) and all(isinstance(value, bool) for value in values.values()):
@@ -92,7 +92,7 @@ def processor() -> str:
 
 @torch.inference_mode()
 def measure() -> bool:
-    """Times a layer of the encoder in both precisions in turn, and compares the shortest times, which other programs disturb least."""
+    """Time a layer of the encoder in both precisions in turn, and compare the shortest times, which other programs disturb least."""
     config = EncoderConfig()
     with torch.random.fork_rng(devices=[]):  # training draws the same numbers whether this was measured or remembered
         layer, x = Layer(config), torch.randn(1, TOKENS, config.width)

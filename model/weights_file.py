@@ -26,5 +26,5 @@ def load_config(path: Path) -> dict:
 
 
 def weight_files(folder: Path = WEIGHTS) -> list[Path]:
-    """Every file that decides what a memory means."""
+    """The files that determine how memories are written and read."""
     return [folder / name for name in ("bpe32k.tiktoken", "core.safetensors", "memorizer.safetensors", "wordpiece.json")]

@@ -27,16 +27,20 @@ class Measured:
 
 MEASURED = (
     Measured("TIME", r"(\d+\.\d)\ss,\s([\d,]+)\stokens/s", math.inf),
-    Measured("TIME", r"(?<=recited, )(\d+\.\d) s(?=;)", math.inf),
+    Measured("TIME", r"(?<= in )(\d+\.\d) s(?=\. Nothing)", math.inf),
     Measured("STRENGTH", r"[█░]{6} (\d\.\d\d)", 0.1),
-    Measured("SIZES", r"[█░]{20} ([\d.]+) MB: ([\d.]+) MB memory weights \(([\d.]+) bytes a token\), ([\d.]+) MB gists \(([\d.]+)\)", 0.1),
+    Measured(
+        "SIZES",
+        r"[█░]{20} ([\d.]+) MB: ([\d.]+) MB memory weights \(([\d.]+) bytes per token\), ([\d.]+) MB sentence vectors \(([\d.]+)\)",
+        0.1,
+    ),
     Measured("SURE", r"(?:almost certain|likely right|rather right than wrong|a guess): about (\d) in 10", 0.2),
     Measured("SIZE", r"\((0\.\d) MB of weights\)", 0.1),
     Measured("SCORE", r"([+-]\d+\.\d)\b", 0.3),
     Measured("SCORE", r"\b(\d\.\d\d)\b", 0.1),
     Measured("SHARE", r"\b(\d+)%", 0.3),
     Measured("MEMORIES", r"\b(\d+) memories", 0.05),
-    Measured("MEMORIES", r"\b(\d+) tokens a memory", 0.05),
+    Measured("MEMORIES", r"\b(\d+) tokens per memory", 0.05),
     Measured("MEMORIES", r"(?m)(?<=\d)( +\d+)$", 0.2),  # the last column of a table
     Measured("MORE", r"\band (\d+) more\b", 0.3),
 )

@@ -1,4 +1,4 @@
-"""The command line: a table of commands, each loaded when it is used, and the one place that turns errors into exit codes."""
+"""The command line: a table of commands, loaded on first use, and the one place that turns errors into exit codes."""
 
 import gc
 from collections.abc import Iterator
@@ -17,37 +17,37 @@ __all__ = ["COMMANDS", "app", "main"]
 
 COMMANDS = {
     "Memorize": {
-        "ingest": "Memorize documents: stream them through the model and keep the learned memory weights.",
-        "watch": "Keep folders memorized: learn new and changed files as they come, take out those that are deleted. Ctrl-C ends it.",
-        "remember": "Save a short note, filed under the present date and time; titans forget deletes it again.",
+        "ingest": "Memorize documents: run them through the model and store the memory weights that it learns.",
+        "watch": "Watch folders: memorize new and changed files, forget deleted ones. Stop with Ctrl-C.",
+        "remember": "Save a short note, filed under the current date and time. Delete it with titans forget.",
     },
     "Ask": {
-        "ask": "Answer from memory, with document, page and recited evidence.",
-        "chat": "Ask question after question: /help shows what can be typed, Ctrl-D leaves.",
-        "recite": "Continue from memory what follows these words.",
-        "history": "Look through the questions that were asked and the answers given.",
+        "ask": "Answer a question from memory, with document, page and recited evidence.",
+        "chat": "Ask questions in a conversation. /help lists the commands, Ctrl-D leaves.",
+        "recite": "Recite from memory the text that follows these words.",
+        "history": "Show earlier questions and their answers.",
     },
-    "Look": {
-        "status": "Show what is memorized, and what could not be.",
-        "surprise": "Show what in a document is new to this memory and what it knew, word by word.",
-        "overview": "Show what the memory is about: its themes, each with a recited sentence, its words and its documents.",
+    "Inspect": {
+        "status": "Show what is memorized and which files failed.",
+        "surprise": "Show, word by word, what in a document is new to the memory and what it already knows.",
+        "overview": "Show the main topics of the memory, each with a recited sentence, its words and its documents.",
     },
-    "Keep": {
-        "forget": "Forget documents: their memory weights and sentence vectors go, all others stay as they are, byte for byte.",
-        "prune": "Delete old automatic snapshots, what only they hold, and what killed runs left.",
-        "check": "Say whether the store is sound; the exit code is 12 when it is not.",
-        "doctor": "Say what is wrong with the store and which command mends it.",
-        "migrate": "Bring a store of an older titans up to date; with other model weights: recite with the old, write with these.",
-        "snapshot": "Name, list, bring back and delete states of the memory.",
+    "Maintain": {
+        "forget": "Forget documents: remove their memory weights and sentence vectors. All others stay the same, byte for byte.",
+        "prune": "Delete old automatic snapshots, the memories that only they hold, and files left by killed runs.",
+        "check": "Check the store for damage. The exit code is 12 if there is any.",
+        "doctor": "Show what is wrong with the store and which command repairs it.",
+        "migrate": "Update a store of an older titans. If the model weights changed: recite with the old, write with the new.",
+        "snapshot": "List, create, restore, delete and compare snapshots of the memory.",
     },
     "Serve": {
-        "mcp": "Let an assistant use the memory: a server of the Model Context Protocol on standard input and output.",
-        "serve": "Let editors and other programs on this machine ask the memory, as they would ask OpenAI's chat API.",
+        "mcp": "Let an assistant use the memory: a Model Context Protocol server on standard input and output.",
+        "serve": "Let other programs on this machine ask the memory through a chat API compatible with OpenAI's.",
     },
-    "Move": {
-        "export": "Write the memory to one file, to be imported on another machine.",
-        "import": "Verify exports and add their memories to the store; the order makes no difference.",
-        "merge": "Make one export of several, without touching the store; the order makes no difference.",
+    "Transfer": {
+        "export": "Export the memory to one file, for import on another machine.",
+        "import": "Verify exports and add their memories to the store, in any order.",
+        "merge": "Merge several exports into one, in any order, without touching the store.",
     },
 }
 """By panel and name, the first paragraph of each command's help. The command is in the module of its name."""
@@ -57,7 +57,7 @@ OBJECTS_BETWEEN_COLLECTIONS = 50_000
 
 
 class LazyCommand(TyperCommand):
-    """A command of the table: its module is imported when it runs, shows its help or completes what is typed."""
+    """A command whose module is imported only when it runs, shows its help or completes an argument."""
 
     def load(self) -> Any:
         """The command itself."""
@@ -78,7 +78,7 @@ def lazy_commands() -> Iterator[LazyCommand]:
 
 
 class Group(TyperGroup):
-    """Turns our errors into one line on stderr and their exit code."""
+    """Prints errors as one line on stderr and exits with their exit code."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
@@ -87,7 +87,7 @@ class Group(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         if " " in args[0]:
-            raise UsageError(f'That is no command. To ask the memory: titans ask "{args[0]}"')
+            raise UsageError(f'That is not a command. To ask a question: titans ask "{args[0]}"')
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
@@ -118,7 +118,7 @@ def show_version(wanted: bool) -> None:
         raise typer.Exit()
 
 
-@app.callback(epilog='Begin with:\n\n  titans ingest FOLDER\n\n  titans ask "…"')
+@app.callback(epilog='Start with:\n\n  titans ingest FOLDER\n\n  titans ask "…"')
 def titans(
     version: Annotated[bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show the version and exit.")] = False,
 ) -> None:

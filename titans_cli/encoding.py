@@ -1,4 +1,4 @@
-"""Text in and out where the locale is not UTF-8."""
+"""Makes input and output work in locales that are not UTF-8."""
 
 import codecs
 import sys
@@ -25,7 +25,7 @@ PLAIN = {
 
 
 def plainer(error: UnicodeError) -> tuple[str, int]:
-    """A codec's error handler."""
+    """An error handler for codecs: replaces characters by plainer ones."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     return "".join(PLAIN.get(c, "?") for c in error.object[error.start : error.end]), error.end
@@ -35,20 +35,20 @@ codecs.register_error("plainer", plainer)
 
 
 def prepare_output() -> None:
-    """Let stdout and stderr never fail for want of a character: typographic ones become plain, others question marks."""
+    """Make stdout and stderr never fail on a character: typographic characters become plain, others question marks."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="plainer")
 
 
 def showable(text: str) -> str:
-    """``text`` with what stdout cannot show replaced in the same way, for who writes there by other means."""
+    """``text`` with characters that stdout cannot show replaced in the same way, for output by other means."""
     encoding = sys.stdout.encoding or "utf-8"
     return text.encode(encoding, "plainer").decode(encoding)
 
 
 def well_formed(text: str) -> str:
-    """``text`` with what the locale could not read taken for UTF-8, and without surrogates, which no tokenizer takes."""
+    """``text`` with undecodable bytes read as UTF-8, and without surrogates, which no tokenizer accepts."""
     try:
         return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     except UnicodeEncodeError:

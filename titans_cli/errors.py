@@ -63,19 +63,19 @@ CLOSED = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
 def explain(error: BaseException) -> TitansError | None:
-    """What a failing file or database means for people; None for what is none of these. ``error.filename`` tells where it was."""
+    """The error for people that belongs to a file or database error; None for other errors. ``error.filename`` tells which file."""
     path = getattr(error, "filename", None) or "the store"
     if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.ProgrammingError):
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            return LockedError(f"Another titans is busy with {path}. Run the same command again.")
+            return LockedError(f"Another titans process is using {path}. Run the same command again.")
         if code == sqlite3.SQLITE_FULL:
             return full(path)
         if code == sqlite3.SQLITE_IOERR:
             return failing(path, error)
         if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_CANTOPEN):
             return closed(path, error)
-        return DamagedError(f"{path} cannot be used ({error}). Restore it from an export: titans import FILE")
+        return DamagedError(f"Cannot use {path} ({error}). Restore it from an export: titans import FILE")
     if not isinstance(error, OSError) or error.errno in (None, errno.EPIPE):
         return None
     if error.errno in FULL:
@@ -84,25 +84,25 @@ def explain(error: BaseException) -> TitansError | None:
         return closed(path, error.strerror)
     if error.errno == errno.EIO:
         return failing(path, error.strerror)
-    return TitansError(f"{path} cannot be used ({error.strerror}). Look at it, and run the same command again.")
+    return TitansError(f"Cannot use {path} ({error.strerror}). Check it, then run the same command again.")
 
 
 def full(path: str) -> TitansError:
-    return TitansError(f"The disk with {path} is full. Free some space and run the same command again; nothing is lost.")
+    return TitansError(f"The disk with {path} is full. Nothing is lost: free some space, then run the same command again.")
 
 
 def closed(path: str, why: object) -> TitansError:
-    return TitansError(f"{path} cannot be opened or written ({why}). Look at its permissions, or choose another store with --home.")
+    return TitansError(f"Cannot open or write {path} ({why}). Check its permissions, or choose another store with --home.")
 
 
 def failing(path: str, why: object) -> TitansError:
-    return TitansError(f"Reading or writing {path} failed ({why}). Look at its disk, run the same command again, and then: titans check")
+    return TitansError(f"Reading or writing {path} failed ({why}). Check its disk, run the same command again, then run: titans check")
 
 
 def translate(error: BaseException) -> TitansError | None:
-    """The program's error for ``error``, of the model and of files and databases too; None for a fault of the program.
+    """The TitansError for ``error``, also for errors of the model, of files and of databases; None for a bug.
 
-    Commands, the chat and the servers all tell errors through this.
+    Commands, the chat and the servers report errors through this function.
     """
     if isinstance(error, TitansError):
         return error
@@ -114,7 +114,7 @@ def translate(error: BaseException) -> TitansError | None:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Raises ``translate`` of an error in place of it; a fault of the program as it is."""
+    """Raise the translated error in place of an error; a bug is raised unchanged."""
     try:
         yield
     except TitansError:

@@ -1,4 +1,4 @@
-"""The fingerprint of the model's weights; digests of files are remembered from one start to the next."""
+"""The fingerprint of the model's weights. Digests of the files are cached on disk."""
 
 import hashlib
 import json
@@ -17,7 +17,7 @@ DIGESTS = "digests.json"
 
 
 def fingerprint_of(folder: Path = WEIGHTS) -> str:
-    """SHA-256 over all weight files: memories and sentence vectors are only readable by the weights that wrote them."""
+    """SHA-256 over all weight files. Memories and sentence vectors can only be read with the weights that wrote them."""
     digest = hashlib.sha256()
     for one in digests_of(weight_files(folder), cache_folder() / DIGESTS):
         digest.update(bytes.fromhex(one))
@@ -25,10 +25,9 @@ def fingerprint_of(folder: Path = WEIGHTS) -> str:
 
 
 def digests_of(paths: Iterable[Path], cache: Path) -> list[str]:
-    """SHA-256 of each file; one that is as it was when it was last read is not read again.
+    """SHA-256 of each file. A file that has not changed since it was last read is not read again.
 
-    The file ``cache`` holds what was read before. When that is missing, is not what it should be or cannot be written, all files
-    are read.
+    The file ``cache`` holds the earlier digests. If it is missing, damaged or cannot be written, all files are read.
     """
     known = read_cache(cache)
     keys = {key_of(path): path for path in paths}
@@ -39,7 +38,7 @@ def digests_of(paths: Iterable[Path], cache: Path) -> list[str]:
 
 
 def key_of(path: Path) -> str:
-    """What tells whether a file was changed or replaced."""
+    """The properties that change when a file is changed or replaced."""
     facts = path.stat()
     return f"{path.absolute()} {facts.st_size} {facts.st_mtime_ns} {facts.st_ctime_ns} {facts.st_ino}"
 

@@ -1,4 +1,4 @@
-"""Ctrl-C and exit while native code such as torch's runs."""
+"""Handles Ctrl-C and exit while native code, such as torch's, is running."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ at_work: set[object] = set()
 
 @contextmanager
 def noticing_interrupts() -> Iterator[threading.Event]:
-    """Yields an event that is set when Ctrl-C is pressed: native code may turn KeyboardInterrupt into an error of its own."""
+    """Yield an event that is set when Ctrl-C is pressed, because native code may turn KeyboardInterrupt into another error."""
     pressed = threading.Event()
     before = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or not callable(before):  # not ours, or not to be heeded
@@ -36,7 +36,7 @@ def noticing_interrupts() -> Iterator[threading.Event]:
 
 @contextmanager
 def native_work() -> Iterator[None]:
-    """Marks a daemon thread that is in native code: C++ aborts the process when the interpreter ends such a thread."""
+    """Mark a daemon thread as running native code: C++ aborts the process if the interpreter ends such a thread."""
     token = object()
     at_work.add(token)
     try:

@@ -1,4 +1,4 @@
-"""One store with its models, shared by all that ask it: commands, the chat and the servers. Loads no torch until it is used."""
+"""One store with its models, shared by commands, the chat and the servers. Loads torch on first use."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Result = TypeVar("Result")
 
 
 class Session:
-    """One caller at a time, from any thread; others wait. All errors are translated, see ``errors.translate``."""
+    """Serves one caller at a time, from any thread. All errors are translated, see ``errors.translate``."""
 
     def __init__(self, home: Path, device: str | None = None):
         self.home = home
@@ -30,20 +30,20 @@ class Session:
         self._assistant: Assistant | None = None
 
     def warm(self) -> None:
-        """Load what answering needs. Errors are raised later, when a question comes."""
+        """Load what answering needs. Errors are raised later, with the first question."""
         with suppress(TitansError):
             self.read(lambda assistant: assistant.models.load())
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
-        """Hold the session: no other caller reads or writes through it meanwhile. Raises TitansError."""
+        """Hold the session, so that no other caller reads or writes through it. Raises TitansError."""
         with self.lock, translated():
             yield
 
     def read(self, work: Callable[[Assistant], Result]) -> Result:
-        """The result of ``work`` on an assistant for the current head; run again if the head changed meanwhile and memories were lost.
+        """The result of ``work`` on an assistant for the current head. Raises TitansError.
 
-        Raises TitansError.
+        The work is repeated if the head changed in between and memories were lost.
         """
         with self.exclusive():
             assistant = self.assistant()

@@ -1,4 +1,4 @@
-"""Every TITANS_* environment variable, each read through one function or given to an option by its name."""
+"""Every TITANS_* environment variable, read by a function or through an option."""
 
 import os
 from pathlib import Path
@@ -33,23 +33,23 @@ OFF = {"0", "off", "no", "false"}
 
 
 def home_folder(given: Path | None = None) -> Path:
-    """The store's folder: ``given`` (--home), else $TITANS_HOME, else the user's data folder of this system."""
+    """The store's folder: ``given`` (--home), else $TITANS_HOME, else the user data folder of this system."""
     chosen = given or os.environ.get(HOME) or user_data_path("titans")
     return Path(chosen).expanduser().absolute()
 
 
 def cache_folder() -> Path:
-    """Where this system keeps what a program can make again; nothing of a store is there."""
+    """The cache folder of this system, for data that can be computed again. It contains nothing of a store."""
     return user_cache_path("titans")
 
 
 def history_wanted() -> bool:
-    """Whether $TITANS_HISTORY lets questions be kept."""
+    """Whether $TITANS_HISTORY allows the history."""
     return os.environ.get(HISTORY, "").strip().lower() not in OFF
 
 
 def llm_key() -> str | None:
-    """The key for a language model's server."""
+    """The API key for a language model server."""
     return os.environ.get(LLM_KEY, "").strip() or None
 
 
@@ -59,7 +59,7 @@ def llm_model() -> str | None:
 
 
 def server_token() -> str:
-    """The token that each request to ``titans serve`` must bring; empty for none."""
+    """The token that each request to ``titans serve`` must send; empty for none."""
     return os.environ.get(TOKEN, "")
 
 

@@ -1,4 +1,4 @@
-"""Commands that a message tells people to type, fit to be pasted into a shell."""
+"""Commands in messages, quoted so that they can be pasted into a shell."""
 
 import shlex
 from collections.abc import Iterable
@@ -7,5 +7,5 @@ __all__ = ["ingest_again"]
 
 
 def ingest_again(paths: Iterable[str]) -> str:
-    """The command that memorizes files again: names are quoted, and those that could drive a terminal are left out."""
+    """The command that memorizes files again. Names are quoted; names with control characters are left out."""
     return f"titans ingest {shlex.join(path for path in dict.fromkeys(paths) if path.isprintable()) or 'FOLDER'}"

@@ -30,7 +30,7 @@ from model.titans.state import Gates, bounded_gates, empty_state, network
 __all__ = ["AssociativeMemory", "Solver"]
 
 LEAST_LEVERAGE = 0.05
-"""What a token's target is taken to move of its own read, at least."""
+"""Lower bound on how much a token's target moves its own read."""
 DEEP_LEVERAGE = 0.5
 """The same for a deep memory, where it is not computed."""
 LEAST_FORGETTING = 1e-2
@@ -41,7 +41,7 @@ START = {"closed": [0.0, -1.0], "delta": [2.0, 0.0, 0.0], "titans": [2.0, -1.0, 
 
 @dataclass(frozen=True)
 class Solver:
-    """Segments with their keys and gates, ready to be written with any values."""
+    """Segments with their keys and gates; computes the weights for any values."""
 
     memory: "AssociativeMemory"
     keys: Tensor  # [b, t, k]
@@ -51,7 +51,7 @@ class Solver:
     curvature: Tensor | None  # [b, k, k], of the squared error; None for a deep memory
 
     def weights(self, values: Tensor) -> Tensor:
-        """What is stored, [b, r, v], for ``values`` [b, t, v]."""
+        """The weights to store, [b, r, v], for ``values`` [b, t, v]."""
         return self.memory.learn(self.keys, values, self.gates) if self.solve is None else self.solve @ values
 
     def only(self, index: Tensor) -> "Solver":
@@ -78,12 +78,12 @@ class AssociativeMemory(nn.Module):
 
     @property
     def start(self) -> Tensor:
-        """Where the bias of the projection to gates starts, [g]."""
+        """Initial bias of the projection to gates, [g]."""
         raw = torch.tensor(START[self.config.rule])
         return raw.repeat_interleave(self.config.key) if self.config.rule == "rwkv7" else raw
 
     def gates(self, raw: Tensor, keys: Tensor, valid: Tensor) -> Gates:
-        """Gates from any numbers [b, t, g]; tokens that are not ``valid`` [b, t] teach nothing."""
+        """Gates from unbounded numbers [b, t, g]. Tokens that are not ``valid`` [b, t] are not learned."""
         rule = self.config.rule
         counts = valid.to(raw.dtype)
         if rule == "closed":
@@ -106,7 +106,7 @@ class AssociativeMemory(nn.Module):
         return (chunks @ chunks.mT).abs().sum(-1).flatten(1)[:, :length].clamp_min(1)
 
     def learn(self, keys: Tensor, values: Tensor, gates: Gates) -> Tensor:
-        """What is stored, [b, r, v]; differentiable."""
+        """The weights to store, [b, r, v]; differentiable."""
         config = self.config
         if config.rule == "closed":
             return ridge(keys, values, gates.step, gates.forget)
@@ -122,7 +122,7 @@ class AssociativeMemory(nn.Module):
         return torch.cat([*learned[1:], learned[0]], 1)
 
     def solver(self, keys: Tensor, raw: Tensor, valid: Tensor) -> Solver:
-        """Everything about segments but their values; ``raw`` [b, t, g] are gates before the sigmoid."""
+        """The solver for segments, which needs only their values. ``raw`` [b, t, g] are gates before the sigmoid."""
         gates = self.gates(raw, keys, valid)
         if self.config.depth > 1:
             return Solver(self, keys, gates, None, torch.full_like(keys[..., :1], DEEP_LEVERAGE), None)
@@ -136,7 +136,7 @@ class AssociativeMemory(nn.Module):
         return Solver(self, keys, gates, solve, leverage, curvature)
 
     def read(self, keys: Tensor, weights: Tensor) -> Tensor:
-        """What keys read, [b, t, v], from stored weights [b, r, v] (eq. 15)."""
+        """The values [b, t, v] that keys read from stored weights [b, r, v] (eq. 15)."""
         config = self.config
         if config.depth == 1:
             return keys @ weights

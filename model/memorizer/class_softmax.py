@@ -1,4 +1,4 @@
-"""Words by class: products with a class's own table for many tokens of mixed classes, and how classes are made."""
+"""Class softmax: scores of tokens within their classes, and how tokens are assigned to classes."""
 
 # n token · c class · m member · e feature
 
@@ -9,7 +9,7 @@ __all__ = ["ByClass", "bisect"]
 
 
 class ByClass:
-    """Tokens sorted by class, so that each class's table is multiplied once."""
+    """Tokens sorted by class, so that each class's table is multiplied only once."""
 
     def __init__(self, classes: Tensor, count: int):
         self.order = classes.argsort(stable=True)
@@ -17,14 +17,14 @@ class ByClass:
         self.sizes = torch.bincount(classes, minlength=count).tolist()
 
     def scores(self, states: Tensor, tables: Tensor) -> Tensor:
-        """States [n, e] times the table of each one's class, ``tables`` [c, m, e]: [n, m]."""
+        """Products [n, m] of states [n, e] with the tables of their classes; ``tables`` is [c, m, e]."""
         parts = states[self.order].split(self.sizes)
         products = [part @ table.mT for part, table in zip(parts, tables.unbind(0), strict=True) if len(part)]
         return torch.cat(products)[self.back] if products else states.new_empty(0, tables.shape[1])
 
 
 def bisect(embedding: Tensor, halvings: int, rounds: int = 12) -> Tensor:
-    """The rows of ``embedding`` [n, e] in an order whose 2^halvings equal parts lie close together (balanced 2-means tree).
+    """Order the rows of ``embedding`` [n, e] so that the 2^halvings equal parts are clusters (balanced 2-means tree).
 
     n must be a multiple of 2^halvings. Returns row numbers [n].
     """

@@ -1,4 +1,4 @@
-"""Memories of a document's segments: write, split what cannot be recited exactly, write again."""
+"""Writes the memories of a document's segments, and splits segments that cannot be recited exactly."""
 
 import hashlib
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from model.memorizer.writer import write
 __all__ = ["Memory", "checksum", "memorize", "sentence_texts"]
 
 BATCH = 32
-"""Segments written at once."""
+"""Segments that are written in one batch."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Memory:
 
 
 def checksum(tokens: Sequence[int]) -> bytes:
-    """Eight bytes that tell whether a recitation is the text that was written."""
+    """Eight bytes by which a recitation is compared with the text that was written."""
     return hashlib.blake2b(np.asarray(tokens, "<u2").tobytes(), digest_size=8).digest()
 
 
@@ -41,9 +41,9 @@ Sentences = list[list[int]]
 
 
 def split(sentences: Sentences, tokenizer: tiktoken.Encoding) -> tuple[Sentences, Sentences]:
-    """Two halves: at the sentence boundary nearest to the middle, or within the only sentence.
+    """Split a segment into halves, at the sentence boundary nearest to the middle or within its only sentence.
 
-    A single token is spelled in bytes instead. Raises MemorizeError when it is a single byte already.
+    A single token is spelled in bytes instead. Raises MemorizeError if it is already a single byte.
     """
     if len(sentences) > 1:
         ends = list(accumulate(map(len, sentences)))
@@ -53,16 +53,16 @@ def split(sentences: Sentences, tokenizer: tiktoken.Encoding) -> tuple[Sentences
     if len(only) == 1:
         spelled = tokenizer.decode_single_token_bytes(only[0])
         if len(spelled) == 1:
-            raise MemorizeError(f"The byte {spelled!r} cannot be memorized exactly; the model's weights are unfit.")
+            raise MemorizeError(f"The byte {spelled!r} cannot be memorized exactly with these model weights. Install titans again.")
         only = [tokenizer.encode_single_token(bytes([b])) for b in spelled]
     return [only[: len(only) // 2]], [only[len(only) // 2 :]]
 
 
 def memorize(memorizer: Memorizer, tokenizer: tiktoken.Encoding, segments: Sequence[Sentences]) -> list[Memory]:
-    """Memories of ``segments`` (each a list of sentences, each a list of tokens), in the order of the stream.
+    """Write memories of ``segments`` (each a list of sentences, each a list of tokens), in stream order.
 
-    Every memory returned recites exactly. The result depends on ``segments`` alone, which is why one call holds one
-    document. Raises MemorizeError when a text cannot be written.
+    Every returned memory recites exactly. The result depends on ``segments`` alone; therefore one call holds one document. Raises
+    MemorizeError if a text cannot be written.
     """
     device = memorizer.place_of_token.device
     todo: list[tuple[tuple[int, ...], Sentences]] = [((i,), s) for i, s in enumerate(segments) if any(s)]
@@ -87,6 +87,6 @@ def memorize(memorizer: Memorizer, tokenizer: tiktoken.Encoding, segments: Seque
 
 
 def sentence_texts(tokenizer: tiktoken.Encoding, tokens: Sequence[int], sizes: Sequence[int]) -> list[str]:
-    """The text of each sentence of a memory; ``sizes`` are their numbers of tokens."""
+    """The text of each sentence of a memory; ``sizes`` are their token counts."""
     ends = list(accumulate(sizes))
     return [tokenizer.decode(tokens[end - size : end]) for size, end in zip(sizes, ends, strict=True)]

@@ -43,7 +43,7 @@ from model.weights_file import WEIGHTS
 __all__ = ["Lesson", "Memorizer", "Past", "load_memorizer", "padded"]
 
 NATS = 8.0
-"""Surprise is given to gates in units of this many nats."""
+"""Unit, in nats, of the surprise that gates receive."""
 
 
 Past = list[tuple[Tensor, Tensor] | None]
@@ -89,7 +89,7 @@ class Block(nn.Module):
 
 
 class Lesson(NamedTuple):
-    """All that segments teach a memory: what was expected, what came, and where to store the difference."""
+    """What a memory has to learn from segments: what was expected, what came, and where to store the difference."""
 
     places: Tensor  # int64 [b, t], class · members + member
     valid: Tensor  # bool [b, t], False for padding
@@ -106,7 +106,7 @@ class Lesson(NamedTuple):
 
 
 def signed_taps(taps: int, features: int) -> Tensor:
-    """A convolution [taps, features] that looks back with falling weight, each feature with signs of its own."""
+    """A convolution [taps, features] over earlier tokens with decreasing weights and random signs per feature."""
     return torch.tensor([0.8**j for j in range(taps)])[:, None] * torch.randn(taps, features).sign()
 
 
@@ -177,7 +177,7 @@ class Memorizer(nn.Module):
         return table.unflatten(0, (self.config.classes, self.config.members))
 
     def inputs(self, places: Tensor) -> tuple[Tensor, Tensor]:
-        """Embeddings [b, t + convolution − 1, e] of the tokens before each, and what enters the core [b, t, d]."""
+        """Embeddings [b, t + convolution − 1, e] of the tokens before each token, and the core's input [b, t, d]."""
         length, last = places.shape[1], self.config.convolution - 1
         start = self.start.expand(len(places), last + 1, -1)
         before = torch.cat([start, self.embedding[places[:, :-1]]], 1)[:, : length + last]
@@ -209,7 +209,7 @@ class Memorizer(nn.Module):
         return (states + said, None) if self.config.joining == "mal" else (states, said + position)
 
     def context(self, places: Tensor) -> tuple[Tensor, Tensor]:
-        """Core states [b, t, d] and key features [b, t, k] at each token, from the tokens before it alone."""
+        """Core states [b, t, d] and key features [b, t, k] of each token, computed only from the tokens before it."""
         before, inputs = self.inputs(places)
         states = self.core(inputs)
         return states, self.key_features(before, inputs if self.within else states, self.key_position[: places.shape[1]])
@@ -225,7 +225,7 @@ class Memorizer(nn.Module):
         return mixed + position + self.key_of_state(states)
 
     def keys(self, features: Tensor, rows: Tensor) -> Tensor:
-        """Unit keys [b, t, k] whose features from ``rows`` [b] on are zero, so that a memory's later rows stay empty."""
+        """Unit keys [b, t, k] whose features from ``rows`` [b] on are zero, so that the memory's later rows stay empty."""
         counted = torch.arange(features.shape[-1], device=features.device) < rows[:, None, None] - self.config.memory.later
         return F.normalize(features.float() * counted, dim=-1)
 
@@ -241,7 +241,7 @@ class Memorizer(nn.Module):
         return class_logits.float(), members.view(*places.shape, -1).float() + self.members_of(self.member_bias)[classes]
 
     def surprise(self, places: Tensor, class_logits: Tensor, member_logits: Tensor, by_class: ByClass) -> tuple[Tensor, Tensor, Tensor]:
-        """Values [b, t, v] to be stored, gates [b, t, g] before the sigmoid, and each token's surprise in nats [b, t, 2]."""
+        """Values [b, t, v] to store, gates [b, t, g] before the sigmoid, and the surprise of each token in nats [b, t, 2]."""
         classes, members = places // self.config.members, places % self.config.members
         with torch.no_grad():
             class_share, member_share = class_logits.softmax(-1), member_logits.softmax(-1)
@@ -259,7 +259,7 @@ class Memorizer(nn.Module):
         return values, self.gates(facts), nats
 
     def study(self, tokens: Tensor, lengths: Tensor) -> Lesson:
-        """Read segments ``tokens`` [b, t], of which ``lengths`` [b] count; the rest is padding of any id."""
+        """Read segments ``tokens`` [b, t] of ``lengths`` [b] tokens; padding may have any id."""
         valid = torch.arange(tokens.shape[1], device=tokens.device) < lengths[:, None]
         places = self.place_of_token[tokens]
         states, features = self.context(places)
@@ -270,7 +270,7 @@ class Memorizer(nn.Module):
         return Lesson(places, valid, class_logits, member_logits, features, values, gates, total)
 
     def corrections(self) -> tuple[Tensor, Tensor] | None:
-        """What a read [v] is multiplied with to correct the logits of classes [c, v] and of tokens [c·m, v].
+        """The factors by which a read [v] changes the logits of classes [c, v] and of tokens [c·m, v].
 
         None with mac and mal, where reads go through the core.
         """
@@ -279,7 +279,7 @@ class Memorizer(nn.Module):
         return self.class_embedding @ self.class_correction.weight, self.embedding @ self.member_correction.weight
 
     def recited(self, lesson: Lesson, reads: Tensor, by_class: ByClass, tables: tuple[Tensor, Tensor] | None) -> tuple[Tensor, Tensor]:
-        """Logits [b, t, c] and [b, t, m] with what the memory says, ``reads`` [b, t, v], and the ``corrections``; differentiable."""
+        """Logits [b, t, c] and [b, t, m] with the memory's ``reads`` [b, t, v] and the ``corrections``; differentiable."""
         if tables is None:
             _, inputs = self.inputs(lesson.places)
             states = self.core(*self.join(inputs, reads, self.position[: inputs.shape[1]]))

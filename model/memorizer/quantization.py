@@ -40,11 +40,10 @@ def quantize(weights: Tensor, rows: Tensor, bits: int) -> tuple[Tensor, Tensor]:
 
 
 def quantize_compensated(weights: Tensor, rows: Tensor, tokens: Tensor, bits: int, curvature: Tensor) -> tuple[Tensor, Tensor]:
-    """As ``quantize``, row after row, the later rows making up for the rounding of the earlier ones (GPTQ, arXiv 2210.17323).
+    """As ``quantize``, but row by row, where later rows compensate for the rounding of earlier ones (GPTQ, arXiv 2210.17323).
 
-    ``curvature`` [b, k, k] of the loss says how. Much better than ``quantize`` for few ``tokens`` [b], whose memory has room
-    to make up, the more so with levels wide enough for it; no better when there are as many tokens as rows. Slower: one
-    step a row.
+    ``curvature`` [b, k, k] of the loss tells how. Much better than ``quantize`` for few ``tokens`` [b], because the memory then has room to
+    compensate, the more so with wide levels; no better if there are as many tokens as rows. Slower: one step per row.
     """
     scales = scales_of(weights, rows, bits) * torch.where(2 * tokens <= rows, WIDE, 1.0).half()
     spread = torch.linalg.cholesky(torch.cholesky_inverse(torch.linalg.cholesky(curvature)), upper=True)
@@ -59,7 +58,7 @@ def quantize_compensated(weights: Tensor, rows: Tensor, tokens: Tensor, bits: in
 
 
 def dequantize(codes: Tensor, scales: Tensor, bits: int) -> Tensor:
-    """Float32 weights [b, k, v] of what ``quantize`` gave."""
+    """Float32 weights [b, k, v] from the result of ``quantize``."""
     return (codes.float() - (2**bits - 1) / 2) * scales.float()[:, None, None]
 
 
@@ -70,6 +69,6 @@ def pack(codes: Tensor, bits: int) -> Tensor:
 
 
 def unpack(packed: Tensor, bits: int) -> Tensor:
-    """Codes uint8 [k, v] from what ``pack`` gave."""
+    """Codes uint8 [k, v] from the result of ``pack``."""
     planes = np.unpackbits(packed.numpy(), axis=-1).reshape(len(packed), -1, bits)
     return torch.from_numpy(np.packbits(planes, axis=-1)[..., 0] >> (8 - bits))

@@ -1,4 +1,4 @@
-"""Reciting: tokens read back from memories alone, one after the other, each from those recited before it."""
+"""Recites tokens from memories alone, one after the other, each from those recited before it."""
 
 # b memory · t token · c class · e embedding feature · d model feature · k key feature · r row · v value feature
 
@@ -29,7 +29,7 @@ def recite(memorizer: Memorizer, weights: Sequence[Tensor], scales: Tensor, leng
 
 @torch.inference_mode()
 def decode(memorizer: Memorizer, weights: Tensor, rows: Tensor, length: int) -> Tensor:
-    """Token ids [b, ``length``], the likeliest at each step, from memories [b, r, v] of ``rows`` [b] rows with no text in hand."""
+    """Token ids [b, ``length``], the likeliest at each step, from memories [b, r, v] of ``rows`` [b] rows alone."""
     config = memorizer.config
     before = memorizer.start.expand(len(weights), config.convolution, -1)
     past: Past = [None] * len(memorizer.blocks)
@@ -57,6 +57,6 @@ def decode(memorizer: Memorizer, weights: Tensor, rows: Tensor, length: int) -> 
 
 
 def read_at(memorizer: Memorizer, t: int, before: Tensor, states: Tensor, weights: Tensor, rows: Tensor) -> Tensor:
-    """What memories say at token t, [b, 1, v], from the embeddings [b, convolution, e] before it and states [b, 1, d]."""
+    """The memory's read at token t, [b, 1, v], from the embeddings [b, convolution, e] before it and states [b, 1, d]."""
     features = memorizer.key_features(before, states, memorizer.key_position[t : t + 1])
     return memorizer.memory.read(memorizer.keys(features, rows), weights)

@@ -1,4 +1,4 @@
-"""How little the short-term core expected the tokens of a text that is not written."""
+"""Computes the surprise of a text without writing it: how little the short-term core expected its tokens."""
 
 from collections.abc import Sequence
 
@@ -9,12 +9,12 @@ from model.memorizer.network import Memorizer, padded
 __all__ = ["token_nats"]
 
 BATCH = 16
-"""Segments read at once."""
+"""Segments that are read in one batch."""
 
 
 @torch.inference_mode()
 def token_nats(memorizer: Memorizer, segments: Sequence[Sequence[int]]) -> list[list[float]]:
-    """How little the short-term core expected each token of each of the ``segments``, from the tokens before it there: nats."""
+    """The surprise, in nats, of each token of each of the ``segments``, given the tokens before it in the segment."""
     nats: list[list[float]] = []
     for first in range(0, len(segments), BATCH):
         batch = segments[first : first + BATCH]

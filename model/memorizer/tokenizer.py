@@ -14,10 +14,10 @@ from model.weights_file import RANKS
 __all__ = ["PATTERN", "VOCABULARY", "load_tokenizer"]
 
 VOCABULARY = 32_768
-"""Number of tokens; every one stands for a byte string, there are no special tokens."""
+"""Number of tokens. Each is a byte string; there are no special tokens."""
 
 PATTERN = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-"""Where a token may never reach across: words, up to three digits, punctuation, white space."""
+"""Pieces that tokens never cross: words, up to three digits, punctuation, white space."""
 
 
 @lru_cache(maxsize=2)  # the shipped one, and that of older weights

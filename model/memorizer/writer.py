@@ -1,4 +1,4 @@
-"""Writing segments into memories: solve for the weights, quantize, recite, correct what came back wrong."""
+"""Writes segments into memories: solve for the weights, quantize, recite, correct what was recited wrongly."""
 
 # b segment · t token · c class · m member · v value feature · r row of a memory
 
@@ -17,7 +17,7 @@ SLACK = 4.0
 
 
 class Written(NamedTuple):
-    """Memories as they are stored, and which of them recite their segment exactly."""
+    """Memories as they are stored, and whether each recites its segment exactly."""
 
     codes: Tensor  # uint8 [b, r, v]
     scales: Tensor  # float16 [b]
@@ -38,9 +38,9 @@ def round_rows(memorizer: Memorizer, rows: Tensor) -> Tensor:
 
 @torch.no_grad()
 def write(memorizer: Memorizer, tokens: Tensor, lengths: Tensor) -> Written:
-    """Memories of segments ``tokens`` [b, t], of which ``lengths`` [b] count; the rest is padding of any id.
+    """Write memories of segments ``tokens`` [b, t] of ``lengths`` [b] tokens; padding may have any id.
 
-    A memory gets the rows that its text's surprise asks for; when that is not enough, more rows and a slower rounding.
+    The surprise of a segment decides how many rows its memory gets. If that is not enough, it gets more rows and a slower rounding.
     """
     memory = memorizer.config.memory
     lesson = memorizer.study(tokens, lengths)
@@ -55,13 +55,12 @@ def write(memorizer: Memorizer, tokens: Tensor, lengths: Tensor) -> Written:
 
 
 def write_rows(memorizer: Memorizer, lesson: Lesson, rows: Tensor, compensated: bool = False) -> Written:
-    """Write memories of ``rows`` [b] rows; then, up to ``config.memory.rounds`` times, push what came back wrong.
+    """Write memories of ``rows`` [b] rows, then correct up to ``config.memory.rounds`` times what is recited wrongly.
 
-    A round solves for the weights at which surprise and forgetting balance (``ridge.ridge_map``), rounds them, and recites with
-    the right tokens before. Where a token does not win by the margin, its target moves along the difference to the token that
-    won, so far that the solution wins (the passive-aggressive step of Crammer et al. 2006; a target moves its own read by its
-    leverage). Teacher-forced exactness is exactness: if each token follows from the right ones before it, then reciting from
-    nothing gives them all.
+    A round solves for the weights at which surprise and forgetting balance (``ridge.ridge_map``), rounds them, and recites with the right
+    tokens before. Where a token does not win by the margin, its target moves along the difference to the token that won, so far that the
+    solution wins (the passive-aggressive step of Crammer et al. 2006; a target moves its own read by its leverage). Checking with the right
+    tokens before is enough: if each token follows from the right ones before it, reciting from nothing gives them all.
     """
     memory = memorizer.config.memory
     solver = memorizer.memory.solver(memorizer.keys(lesson.features, rows), lesson.gates, lesson.valid)
@@ -93,7 +92,7 @@ def write_rows(memorizer: Memorizer, lesson: Lesson, rows: Tensor, compensated: 
 
 
 def correct(memorizer: Memorizer, lesson: Lesson, reads: Tensor, tables: tuple[Tensor, Tensor] | None) -> tuple[Tensor, Tensor]:
-    """Which tokens [b, t] of ``lesson`` are not recited by ``reads`` [b, t, v], and the changes [b, t, v] of reads to mend it."""
+    """Which tokens [b, t] of ``lesson`` are not recited by ``reads`` [b, t, v], and the changes [b, t, v] of reads that correct them."""
     members = memorizer.config.members
     places = lesson.places.flatten()
     classes, member = places // members, places % members
@@ -123,9 +122,9 @@ def correct(memorizer: Memorizer, lesson: Lesson, reads: Tensor, tables: tuple[T
 
 
 def lead(logits: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
-    """By how much each row's ``right`` [r] entry of ``logits`` [r, n] beats the best other one, and that other one.
+    """By how much the ``right`` [r] entry of each row of ``logits`` [r, n] beats the best other one, and the index of that one.
 
-    Alters ``logits`` unless gradients are wanted.
+    Alters ``logits`` unless gradients are needed.
     """
     score = logits.gather(1, right[:, None])
     hide = logits.scatter if logits.requires_grad else logits.scatter_

@@ -1,1 +1,1 @@
-"""The reader: answers out of recitations, and how sure they are."""
+"""The reader: finds answers in recitations and computes how sure they are."""

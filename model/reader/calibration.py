@@ -1,7 +1,7 @@
-"""How sure an answer is: a logistic function of what reading and recall say, fitted by ``bench/calibrate.py``. Needs no torch.
+"""Computes an answer's confidence: a logistic function of reading and recall features, fitted by ``bench/calibrate.py``. Needs no torch.
 
-The reader's own probability does not know how well the recitations fit the question, and so is too sure of answers to questions
-about things that were never read.
+The reader's own probability ignores how well the recitations fit the question. It is therefore too high for questions about things
+that were never memorized.
 """
 
 import math
@@ -12,7 +12,7 @@ __all__ = ["CalibrationFeatures", "confidence_of"]
 
 @dataclass(frozen=True)
 class CalibrationFeatures:
-    """What tells right answers from wrong ones."""
+    """The features from which the confidence of an answer is computed."""
 
     logit: float  # of the reader's probability among all answers and nothing
     score: float  # of the answer above nothing, in logits
@@ -29,6 +29,6 @@ WEIGHTS = (0.897, 0.116, -0.503, -0.177, 1.478)
 
 
 def confidence_of(features: CalibrationFeatures) -> float:
-    """Probability that the answer is right, word for word."""
+    """The probability that the answer is right, word for word."""
     total = BIAS + sum(weight * value for weight, value in zip(WEIGHTS, features.values(), strict=True))
     return 1 / (1 + math.exp(-max(-50.0, min(50.0, total))))

@@ -19,7 +19,7 @@ from model.bert import PAD
 __all__ = ["NO", "NOTHING", "YES", "ReaderConfig", "ReaderNetwork"]
 
 NOTHING, YES, NO = 0, 1, 2
-"""Persistent tokens that stand for the answers that are no span."""
+"""Persistent tokens for the answers that are not spans."""
 
 
 @dataclass(frozen=True)

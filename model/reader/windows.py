@@ -1,4 +1,4 @@
-"""Windows of [recitations in stream order ‖ question] that the reader reads, cut and packed from passages and sentences."""
+"""Builds the reader's windows, [recitations in stream order ‖ question], from passages and sentences."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ class Piece:
 
 
 def priors(passage: Passage, offsets: Sequence[tuple[int, int]], top: float) -> list[float]:
-    """What an answer that starts at each token gains, at most 0."""
+    """The bonus of an answer that starts at each token; at most 0."""
     fits = iter((*passage.fits, (len(passage.text), passage.score)))
     end, score = next(fits)
     result = []
@@ -56,7 +56,7 @@ def best_fit(passages: Sequence[Passage]) -> float:
 
 
 def pieces(reader: Reader, passages: Sequence[Passage], room: int, top: float) -> list[Piece]:
-    """Every passage, cut into overlapping stretches where it is longer than ``room`` tokens."""
+    """All passages; those longer than ``room`` tokens are cut into overlapping pieces."""
     result = []
     for number, encoding in enumerate(reader.tokenize([p.text for p in passages])):
         prior = priors(passages[number], encoding.offsets, top)
@@ -69,7 +69,7 @@ def pieces(reader: Reader, passages: Sequence[Passage], room: int, top: float) -
 
 
 def pack(lengths: Sequence[int], room: int) -> list[list[int]]:
-    """Numbers of pieces, in order, in windows of ``room`` tokens; behind each piece stands a separator."""
+    """Numbers of pieces, in order, in windows of ``room`` tokens; a separator follows each piece."""
     windows: list[list[int]] = []
     used = room + 1
     for number, length in enumerate(lengths):
@@ -82,7 +82,7 @@ def pack(lengths: Sequence[int], room: int) -> list[list[int]]:
 
 
 def arrange(reader: Reader, passages: Sequence[Passage], room: int, top: float = 0.0) -> list[list[Piece]]:
-    """Windows: the best passages together first, each window's in the order of the stream."""
+    """Windows in which the best passages come first; within a window, passages are in stream order."""
     best_first = sorted(pieces(reader, passages, room - 1, top), key=lambda piece: -passages[piece.passage].score)
     windows = [[best_first[i] for i in window] for window in pack([len(piece.ids) for piece in best_first], room)]
     for window in windows:
@@ -91,7 +91,7 @@ def arrange(reader: Reader, passages: Sequence[Passage], room: int, top: float =
 
 
 def gather(reader: Reader, sentences: Sequence[Passage], first: int, room: int, top: float) -> list[Piece]:
-    """A window of the best sentences that there is room for, in the order of the stream; the first is passage ``first``."""
+    """A window of the best sentences that fit, in stream order; the first is passage ``first``."""
     chosen = []
     encoded = reader.tokenize([sentence.text for sentence in sentences])
     for number in sorted(range(len(sentences)), key=lambda i: -sentences[i].score):

@@ -1,1 +1,1 @@
-"""Which memories a question needs: sentence vectors, filters of words, and the search over them."""
+"""Finds the memories that a question needs: sentence vectors, word filters and the search over them."""

@@ -16,19 +16,19 @@ from model.recall.word_filter import BITS
 __all__ = ["Clusters", "cluster"]
 
 SAMPLE = 20_000
-"""Sentences on which clusters are found."""
+"""Size of the sample of sentences that is clustered."""
 ROUNDS = 30
 BEGINNINGS = 4
 WORDY = 5 * BITS
 """Bits in the filter of a sentence that says something: about five words with a meaning of their own. Headings have less."""
 SEED = 2501
 COMMON = 0.5
-"""Share of the mean of all vectors that is taken off each: what all have in common tells no cluster from another."""
+"""Share of the mean of all vectors that is subtracted from each: what all have in common does not separate clusters."""
 
 
 @dataclass(frozen=True)
 class Clusters:
-    """Clusters of the sentences that say something, the largest first."""
+    """Clusters of the sentences with enough words, the largest first."""
 
     labels: np.ndarray  # int16 [s], −1 for sentences that say too little
     similarity: np.ndarray  # float32 [s], cosine with the cluster's centre
@@ -36,7 +36,7 @@ class Clusters:
 
 
 def cluster(sentences: SentenceVectors, count: int) -> Clusters:
-    """At most ``count`` clusters; the same for the same sentences."""
+    """At most ``count`` clusters; deterministic."""
     wordy = wordy_sentences(sentences.words)
     if not len(wordy):
         wordy = np.arange(len(sentences))
@@ -59,7 +59,7 @@ def cluster(sentences: SentenceVectors, count: int) -> Clusters:
 
 
 def unit(vectors: np.ndarray) -> Tensor:
-    """Of length one, whatever their scale: float32 [n, g]."""
+    """The vectors scaled to unit length: float32 [n, g]."""
     return F.normalize(torch.from_numpy(np.array(vectors)).float(), dim=1)
 
 
@@ -72,7 +72,7 @@ def wordy_sentences(words: np.ndarray) -> np.ndarray:
 
 
 def centres_of(sample: Tensor, count: int) -> Tensor:
-    """Unit centres [k, g] of the unit vectors ``sample`` [n, g], k ≤ ``count``: the best of several beginnings."""
+    """Unit centres [k, g] of the unit vectors ``sample`` [n, g], k ≤ ``count``: the best of several starts."""
     draw = torch.Generator().manual_seed(SEED)
     found = [settle(sample, spread(sample, count, draw)) for _ in range(BEGINNINGS)]
     return max(found, key=lambda centres: float((sample @ centres.mT).amax(1).sum()))
@@ -90,7 +90,7 @@ def spread(sample: Tensor, count: int, draw: torch.Generator) -> Tensor:
 
 
 def settle(sample: Tensor, centres: Tensor) -> Tensor:
-    """Centres to which none of the sample changes any more; those that lose all of it are dropped."""
+    """The centres once no assignment changes any more; centres that lose all of the sample are dropped."""
     labels = None
     for _ in range(ROUNDS):
         now = (sample @ centres.mT).argmax(1)

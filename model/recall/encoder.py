@@ -50,14 +50,14 @@ class Encoder(nn.Module):
         return self.persistent.device
 
     def run(self, x: Tensor, valid: Tensor) -> Tensor:
-        """States [b, t, d] behind all layers; only ``valid`` [b, t] tokens are attended to."""
+        """States [b, t, d] after all layers; only ``valid`` [b, t] tokens are attended to."""
         mask = valid[:, None, None, :]
         for layer in self.layers:
             x = layer(x, mask)
         return x
 
     def embed(self, ids: Tensor, kinds: Tensor) -> Tensor:
-        """What enters the first layer, [b, t, d]."""
+        """The input of the first layer, [b, t, d]."""
         places = torch.arange(ids.shape[1], device=ids.device)
         return self.norm(self.embedding(ids) + self.position(places) + self.kind(kinds))
 

@@ -1,7 +1,7 @@
-"""The sentences in memory that are nearest to each sentence of a text: by meaning, by rare words and by the very same words.
+"""Finds the sentences in memory that are nearest to each sentence of a text: by meaning, by rare words and by the same words.
 
-Surprise in Titans is what is left when memory has said all it knows, ‖M(k) − v‖² (eq. 12). For text that is not written the
-memories of the nearest sentences are recited, and what they do not explain is new.
+Surprise in Titans is what memory fails to predict, ‖M(k) − v‖² (eq. 12). For a text that is not written, the memories of the
+nearest sentences are recited; what they do not contain is new.
 """
 
 # q sentence of the text · s sentence in memory · g feature of a sentence vector · l lane of a filter
@@ -21,15 +21,15 @@ from model.recall.word_filter import contains, content_words
 __all__ = ["Neighbor", "nearest_sentences"]
 
 SLAB = 8_192
-"""Sentences in memory compared at once."""
+"""Sentences in memory that are compared in one step."""
 QUERIES = 1_024
 """Sentences of the text compared at once: with ``SLAB`` 32 MB of cosines."""
 NEAREST = 12
-"""Sentences looked at for what they mean, and as many for their rarest words."""
+"""Candidates by meaning, and as many by rarest words."""
 HOLDERS = 48
-"""Sentences in memory that may hold a word that is looked up; what more hold tells little."""
+"""Words that more sentences hold are not looked up: they tell little."""
 COPIES = 4
-"""Sentences in memory looked at that hold the very same words."""
+"""Candidates with the same words."""
 ODD = np.array([2 * n + 1 for n in (0x1F3D5B79, 0x4C8E2A61, 0x6B97D3F5, 0x35A1C7E9, 0x7F2B4D11, 0x58E6A93D, 0x2D94F1B7)], np.uint64)
 
 
@@ -48,8 +48,8 @@ class Neighbor(NamedTuple):
 def nearest_sentences(own: SentenceVectors, texts: Sequence[str], sentences: SentenceVectors) -> list[list[Neighbor]]:
     """The sentences in memory that fit each of the ``texts`` [q], whose vectors are ``own``, best first.
 
-    Candidates are those of the nearest vectors, those that hold rare words, and those with the very same words. Time goes with
-    q · s, memory does not.
+    Candidates are the sentences with the nearest vectors, those that hold rare words, and those with the same words. Time grows with q · s,
+    memory does not.
     """
     if not len(sentences) or not texts:
         return [[] for _ in texts]
@@ -70,7 +70,7 @@ def nearest_sentences(own: SentenceVectors, texts: Sequence[str], sentences: Sen
 
 
 def look_up(asked: set[str], sentences: SentenceVectors) -> tuple[dict[str, list[int]], dict[str, float]]:
-    """The sentences that hold each word, where they are few, and how rare each word is."""
+    """For each word: the sentences that hold it, if they are few, and its rarity."""
     held, rarities = {}, {}
     for word in asked:
         found = np.flatnonzero(contains(sentences.words, word))
@@ -98,7 +98,7 @@ def by_meaning(vectors: Tensor, sentences: SentenceVectors) -> list[list[int]]:
 
 
 def same_words(own: SentenceVectors, sentences: SentenceVectors) -> list[list[int]]:
-    """The first sentences with the very same filter of words, for each of ``own``; none where there is no word to tell."""
+    """For each of ``own``: the first sentences with the same word filter; none for filters without words."""
     keys, wanted = keys_of(sentences.words), keys_of(own.words)
     found = np.flatnonzero(np.isin(keys, wanted[wanted != 0]))
     by_key: dict[int, list[int]] = defaultdict(list)
@@ -109,7 +109,7 @@ def same_words(own: SentenceVectors, sentences: SentenceVectors) -> list[list[in
 
 
 def keys_of(words: np.ndarray) -> np.ndarray:
-    """One number for each filter [s, l], the same for the same words: uint64 [s], 0 for no word."""
+    """One number for each filter [s, l], equal for equal filters: uint64 [s], 0 for no word."""
     keys = np.zeros(len(words), np.uint64)
     for lane in range(words.shape[1]):
         keys = keys * ODD[-1] + words[:, lane] * ODD[lane % len(ODD)]

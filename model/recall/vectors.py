@@ -1,6 +1,6 @@
-"""Sentence vectors and word filters, of what is memorized and of questions.
+"""Computes sentence vectors and word filters, of memorized text and of questions.
 
-Of a sentence two things are kept: what it means, a vector, and which words it holds, a filter (``word_filter.py``).
+The vector of a sentence holds its meaning, the filter its words (``word_filter.py``).
 """
 
 # s sentence · g feature of a sentence vector · l lane of a filter
@@ -38,20 +38,20 @@ class SentenceVectors:
 
     @classmethod
     def join(cls, parts: "Sequence[SentenceVectors]") -> "SentenceVectors":
-        """All parts, one after the other."""
+        """All parts, concatenated."""
         return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("vectors", "scales", "words")))
 
 
 @dataclass(frozen=True)
 class Question:
-    """A question's vector, float32 [g], zeros where there is no word, and its content words."""
+    """A question's vector, float32 [g], zeros if it has no words, and its content words."""
 
     vector: Tensor
     words: tuple[str, ...]
 
 
 def passages(sentences: Sequence[Sequence[int]], pages: Sequence[int]) -> list[list[tuple[int, int]]]:
-    """Rows of (token, sentence) pairs: consecutive sentences of one page, up to ``WINDOW`` tokens a row."""
+    """Rows of (token, sentence) pairs: consecutive sentences of one page, up to ``WINDOW`` tokens per row."""
     rows: list[list[tuple[int, int]]] = []
     page: int | None = None
     for number, ids in enumerate(sentences):

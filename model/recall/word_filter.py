@@ -1,8 +1,8 @@
-"""Word filters: which words a sentence holds, as a Bloom filter (Bloom 1970) of 56 bytes. Needs no torch.
+"""Word filters: the words of a sentence as a Bloom filter (Bloom 1970) of 56 bytes. Needs no torch.
 
-Names, part numbers and identifiers have no meaning that a vector could match. A filter says of a word that it is not there, or that
-it probably is: about one in thirty thousand times wrongly in a sentence of twelve words, one in a hundred in one of forty.
-How rare a word is among all sentences is counted when a question comes, from the filters themselves.
+Names, part numbers and identifiers have no meaning that a vector could match. A filter says that a word is absent, or that it is
+probably present; the latter is wrong once in thirty thousand times for a sentence of twelve words, once in a hundred for one of forty.
+How rare a word is among all sentences is counted from the filters when a question is asked.
 """
 
 # s sentence · l lane
@@ -18,7 +18,7 @@ import numpy as np
 __all__ = ["BITS", "FUNCTION_WORDS", "LANES", "by_chance", "contains", "content_words", "word_filters"]
 
 LANES = 7
-"""Words of 64 bits. A word's bits lie all in one, so that looking for it touches one column."""
+"""Lanes of 64 bits. All bits of a word are in one lane, so that looking it up touches one column."""
 BITS = 5
 """Bits of a word."""
 SAMPLE = 4_096
@@ -46,7 +46,7 @@ def stem(word: str) -> str:
 
 
 def content_words(text: str) -> list[str]:
-    """Distinct stemmed words in their order, without function words, accents and ligatures."""
+    """Distinct stemmed words in order, without function words, accents and ligatures."""
     if not text.isascii():
         text = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
     return list(dict.fromkeys(stem(word) for word in WORD.findall(text.lower()) if word not in FUNCTION_WORDS))
@@ -54,7 +54,7 @@ def content_words(text: str) -> list[str]:
 
 @lru_cache(maxsize=200_000)
 def bits_of(word: str) -> tuple[int, int]:
-    """The word's lane, and its bits there."""
+    """The word's lane in a filter, and its bits there."""
     digest = blake2b(word.encode(), digest_size=8).digest()
     mask = 0
     for byte in digest[:BITS]:

@@ -27,9 +27,9 @@ __all__ = ["BlockState", "TitansBlock"]
 
 
 class BlockState(NamedTuple):
-    """Where a block stopped: its memory's state (with mac, at the last segment's end), and the tokens [b, s, d] that come back.
+    """The state of a block between calls: its memory's state (with mac, at the last segment's end) and tokens [b, s, d] to keep.
 
-    Those are the window before the next token, or with mac the tokens of the unfinished segment.
+    The tokens are the window before the next token or, with mac, those of the unfinished segment.
     """
 
     memory: LayerState
@@ -82,7 +82,7 @@ class TitansBlock(nn.Module):
             self.second_norm = nn.LayerNorm(config.width)
 
     def forward(self, x: Tensor, state: BlockState | None = None) -> tuple[Tensor, BlockState]:
-        """Outputs for x, and the state from which the next tokens go on."""
+        """Outputs for x, and the state from which the next tokens continue."""
         state = BlockState(self.memory.start(x), x[:, :0]) if state is None else state
         join = {"lmm": self.alone, "mal": self.as_layer, "mag": self.as_gate, "mac": self.as_context}[self.config.joining]
         return join(x, state)
@@ -104,14 +104,14 @@ class TitansBlock(nn.Module):
         return x + attended * torch.sigmoid(self.second_norm(read)), BlockState(memory, recent)
 
     def attend(self, x: Tensor, recent: Tensor) -> tuple[Tensor, Tensor]:
-        """Sliding-window attention of x after ``recent``, and the tokens that the next ones will see."""
+        """Sliding-window attention of x after ``recent``, and the tokens that the next call will see."""
         seen = torch.cat([recent, x], 1)
         attended = self.attention(x, seen) if x.shape[1] else x
         kept = min(seen.shape[1], self.config.window - 1)
         return attended, seen[:, seen.shape[1] - kept :]
 
     def as_context(self, x: Tensor, state: BlockState) -> tuple[Tensor, BlockState]:
-        """The unfinished segment is read again with the new tokens; only whole segments change the state."""
+        """Memory as context. The unfinished segment is read again with the new tokens; only whole segments change the state."""
         new, x = x.shape[1], torch.cat([state.recent, x], 1)
         outputs = [x[:, :0]]
         memory = state.memory

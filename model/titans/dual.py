@@ -1,4 +1,4 @@
-"""The dual form of the Titans rule: a chunk of tokens at once, its recurrences solved by masked matrix products (eqs. 8–16)."""
+"""The dual form of the Titans rule: processes a chunk of tokens at once, with masked matrix products for the recurrences (eqs. 8–16)."""
 
 # b segment (heads folded in) · c chunk · n chunk of a segment (c · b) · t token · i earlier token of the chunk · k, v features
 
@@ -16,11 +16,11 @@ from model.titans.state import EPS, Gates, MemoryState, network
 __all__ = ["cut", "sizes_of", "titans_chunks", "titans_pieces", "tokens_of"]
 
 READ_AT_ONCE = 256
-"""Tokens whose reads the Titans rule makes together: so many states of the memory are held, one a chunk."""
+"""Tokens whose reads are computed together: one state of the memory is held for each of their chunks."""
 
 
 class SiLUSlope(torch.autograd.Function):
-    """x ⊙ SiLU′(z), with its gradients, in few operations: PyTorch has the first but not its derivative."""
+    """x ⊙ SiLU′(z) with its gradients; PyTorch has SiLU but not its derivative."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, z: Tensor) -> Tensor:
@@ -37,7 +37,9 @@ class SiLUSlope(torch.autograd.Function):
 
 
 def gradients(config: RuleConfig, weights: tuple[Tensor, ...], keys: Tensor, values: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-    """Each token's ½∇ℓ as outer products: layer inputs [b, t, in] and errors [b, t, out], by hand so that training can go through."""
+    """Each token's ½∇ℓ as outer products: layer inputs [b, t, in] and errors [b, t, out]. Computed by hand, so that training can
+    differentiate them.
+    """
     inputs, hidden = [keys], []
     for matrix in weights[:-1]:
         hidden.append(inputs[-1] @ matrix)
@@ -66,12 +68,12 @@ def decay_products(rates: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def one_earlier(x: Tensor, first: float) -> Tensor:
-    """x [b, t, ...] one token later, ``first`` at the beginning: what stood before each token."""
+    """x [b, t, ...] shifted by one token, with ``first`` at the beginning: the value before each token."""
     return torch.cat([torch.full_like(x[:, :1], first), x[:, :-1]], 1)
 
 
 class Shares(NamedTuple):
-    """How much of what is in the weights after each token of a chunk: W_t = β_t W_0 + f_t S_0 − Σ_i C[t,i] ∇ℓ_i."""
+    """The coefficients of the weights after each token of a chunk: W_t = β_t W_0 + f_t S_0 − Σ_i C[t,i] ∇ℓ_i."""
 
     of_weights: Tensor  # β [n, 1, 1] after the chunk
     of_carry: Tensor  # f [n, 1, 1]
@@ -100,7 +102,7 @@ def shares(config: RuleConfig, gates: Gates) -> Shares:
 
 
 class Chunks(NamedTuple):
-    """Whole chunks of tokens, all of one length."""
+    """Whole chunks of tokens, all of the same length."""
 
     keys: Tensor  # [c, b, t, k]
     values: Tensor
@@ -109,7 +111,7 @@ class Chunks(NamedTuple):
 
     @classmethod
     def of(cls, config: RuleConfig, keys: Tensor, values: Tensor, queries: Tensor, gates: Gates) -> "Chunks":
-        """Tokens [b, t, ...], a multiple of a chunk or less than one."""
+        """Chunks of tokens [b, t, ...]; t is a multiple of the chunk, or less than one chunk."""
         size = min(config.chunk, keys.shape[1])
 
         def chunked(x: Tensor) -> Tensor:
@@ -120,7 +122,7 @@ class Chunks(NamedTuple):
 
 
 class Taught(NamedTuple):
-    """What a chunk's reads need: the state before it, and its gradients as outer products."""
+    """What the reads of a chunk need: the state before it, and its gradients as outer products."""
 
     weights: tuple[Tensor, ...]
     carry: tuple[Tensor, ...]
@@ -129,7 +131,7 @@ class Taught(NamedTuple):
 
 
 def titans_chunks(config: RuleConfig, state: MemoryState, chunks: Chunks, reading: bool) -> tuple[MemoryState, Tensor | None]:
-    """Eqs. 8–16 for one chunk after the other, then what the queries of all of them read [b, c · t, v]."""
+    """Eqs. 8–16 for one chunk after the other, then the reads [b, c · t, v] of all their queries."""
     count, batch = chunks.keys.shape[:2]
     parts = [Shares(*factors) for factors in zip(*(factor.split(batch) for factor in chunks.share), strict=True)]
     taught = []
@@ -169,7 +171,7 @@ def titans_reads(config: RuleConfig, taught: Taught, queries: Tensor, share: Sha
 
 
 def together(chunks: Sequence) -> Any:
-    """Tensors [n, ...], or tuples and lists of them all alike, as one of tensors [c · n, ...]."""
+    """Tensors [n, ...] stacked to [c · n, ...]; also tuples and lists of tensors."""
     if isinstance(chunks[0], Tensor):
         return torch.cat(list(chunks))
     parts = [together(part) for part in zip(*chunks, strict=True)]
@@ -182,18 +184,18 @@ def tokens_of(gates: Gates, tokens: slice) -> Gates:
 
 
 def cut(sizes: list[int], keys: Tensor, values: Tensor, queries: Tensor, gates: Gates) -> list[tuple[Tensor, Tensor, Tensor, Gates]]:
-    """Consecutive tokens in pieces of these sizes."""
+    """Split consecutive tokens into pieces of these sizes."""
     parts = zip(*(x.split(sizes, 1) for x in (keys, values, queries, *gates)), strict=True)
     return [(key, value, query, Gates(*gate)) for key, value, query, *gate in parts]
 
 
 def sizes_of(total: int, size: int) -> list[int]:
-    """``total`` in parts of ``size`` and a rest."""
+    """Split ``total`` into parts of ``size`` and a rest."""
     return [size] * (total // size) + ([total % size] if total % size else [])
 
 
 def titans_pieces(config: RuleConfig, keys: Tensor, values: Tensor, queries: Tensor, gates: Gates) -> list[tuple[Chunks]]:
-    """Whole chunks, as many at once as are read at once, then the rest."""
+    """Whole chunks, in groups that are read at once, then the rest."""
     rest = keys.shape[1] % config.chunk
     sizes = sizes_of(keys.shape[1] - rest, max(1, READ_AT_ONCE // config.chunk) * config.chunk)
     return [(Chunks.of(config, *piece),) for piece in cut(sizes + ([rest] if rest else []), keys, values, queries, gates)]

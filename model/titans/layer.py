@@ -25,7 +25,7 @@ __all__ = ["LayerState", "NeuralMemory"]
 
 
 class LayerState(NamedTuple):
-    """Where a layer stopped reading: the projections that the next convolution needs, and the memory's stream."""
+    """The state of a layer between calls: the projections that the next convolution needs, and the memory's stream."""
 
     tail: Tensor  # [b, convolution − 1, heads · (2k + v)]
     stream: Stream
@@ -34,7 +34,7 @@ class LayerState(NamedTuple):
 class Convolution(torch.autograd.Function):
     """Depthwise causal convolution of [b, t + c − 1, f] with taps [c, f], the last for the token itself: [b, t, f].
 
-    In pieces that stay in the cache and without transposing: about three times as fast on a CPU as ``F.conv1d`` with its gradients.
+    It works in pieces that fit into the cache, without transposing: about three times as fast on a CPU as ``F.conv1d`` with gradients.
     """
 
     @staticmethod
@@ -67,7 +67,7 @@ class Convolution(torch.autograd.Function):
 
 
 class NeuralMemory(nn.Module):
-    """Tokens [b, t, d] in, what memory says about each [b, t, d] out. Split anywhere equals whole."""
+    """Tokens [b, t, d] in, the memory's read for each [b, t, d] out. Calls on the parts of a sequence give the same as one call."""
 
     def __init__(self, config: BlockConfig):
         super().__init__()
@@ -120,7 +120,7 @@ class NeuralMemory(nn.Module):
         return self.out(unfold_heads(reads, self.config.heads).to(x.dtype)), LayerState(tail, stream)
 
     def recall(self, x: Tensor, state: LayerState) -> Tensor:
-        """What the memory says about each of x [b, t, d] without learning from any (eq. 21)."""
+        """The memory's read for each of x [b, t, d], without learning (eq. 21)."""
         queries = self.inputs(x, state.tail)[0]
         stream = state.stream
         latest, _ = learn(self.config.memory, stream.state, stream.keys, stream.values, stream.gates, stream.queries)

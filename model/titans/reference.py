@@ -1,4 +1,4 @@
-"""The rules of ``rules.py`` one token at a time, gradients by autograd: the slow truth that the fast path is held against."""
+"""Reference implementation of ``rules.py``: one token at a time, with gradients by autograd. Tests compare the fast path with it."""
 
 # b segment · t token · k key feature · v value feature
 
@@ -22,7 +22,7 @@ def loss_gradients(config: RuleConfig, weights: tuple[Tensor, ...], key: Tensor,
 def gradient_token(
     config: RuleConfig, state: MemoryState, anchor: tuple[Tensor, ...], key: Tensor, value: Tensor, gates: list[Tensor]
 ) -> MemoryState:
-    """Eqs. 8, 10 and 13, word for word."""
+    """Eqs. 8, 10 and 13, literally."""
     step, momentum, forget = (gate[:, None, None] for gate in gates)
     slopes = loss_gradients(config, anchor, key, value)
     if config.rule == "delta":
@@ -39,7 +39,7 @@ def rwkv7_token(config: RuleConfig, state: MemoryState, key: Tensor, value: Tens
 
 
 def closed_token(config: RuleConfig, state: MemoryState, key: Tensor, value: Tensor, gates: list[Tensor]) -> MemoryState:
-    """The inverse curvature is inverted, given its token, and inverted back; the weights follow from the normal equation."""
+    """Adds the token to the curvature by inverting twice; the weights follow from the normal equation."""
     step, _, forget = (gate[:, None, None] for gate in gates)
     (weights,), (inverse,) = state.weights, state.carry
     curvature = torch.linalg.inv(inverse)

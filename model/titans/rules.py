@@ -73,8 +73,8 @@ def closed_chunk(
 ) -> tuple[MemoryState, Tensor]:
     """Recursive least squares for one chunk: prefixes of a Cholesky factor are the factors of prefixes.
 
-    The inverse curvature would grow without end in directions that no key takes; its trace is held at its first value
-    (constant-trace least squares, Åström and Wittenmark 1995, §11.5), so where keys do not span the space it stops forgetting.
+    The inverse curvature would grow without bound in directions that no key takes. Therefore its trace is held at its first value
+    (constant-trace least squares, Åström and Wittenmark 1995, §11.5); if keys do not span the space, forgetting stops.
     """
     (weights,), (inverse,) = state.weights, state.carry
     kept = (1 - gates.forget).cumprod(1)
@@ -90,7 +90,7 @@ def closed_chunk(
 
 
 def pieces(config: RuleConfig, keys: Tensor, values: Tensor, queries: Tensor, gates: Gates) -> list[tuple[Tensor, Tensor, Tensor, Gates]]:
-    """Tokens that one step of the other rules reads."""
+    """The number of tokens that one step of the other rules reads."""
     size = min(config.chunk, SUBCHUNK) if config.rule == "rwkv7" else config.chunk
     return cut(sizes_of(keys.shape[1], size), keys, values, queries, gates)
 
@@ -106,11 +106,11 @@ STEPS: dict[str, tuple[Callable, Callable]] = {
 def learn(
     config: RuleConfig, state: MemoryState, keys: Tensor, values: Tensor, gates: Gates, queries: Tensor | None = None, passes: int = 1
 ) -> tuple[MemoryState, Tensor]:
-    """Read tokens of any number: the new state, and what each query reads [b, t, v] before or after its own token's update.
+    """Read any number of tokens: the new state, and the read [b, t, v] of each query before or after its own token's update.
 
-    Keys and queries (the keys when not given) are [b, t, k], values [b, t, v]. A later token changes no earlier read. Each
-    further pass reads all tokens again, with the carry of the pass before; reads are those of the first pass. All is computed in
-    the state's dtype, also where autocast would choose a smaller one: in bfloat16 a state is lost after some hundred chunks.
+    Keys and queries (the keys if not given) are [b, t, k], values [b, t, v]. A later token changes no earlier read. Each further pass reads
+    all tokens again, with the carry of the pass before; reads are those of the first pass. Everything is computed in the state's dtype,
+    also under autocast: in bfloat16 a state is lost after some hundred chunks.
     """
     queries = keys if queries is None else queries
     first = state.weights[0]
@@ -135,7 +135,7 @@ def learn_pieces(
 
 
 class Stream(NamedTuple):
-    """A reading that can stop at any token: the state at the last chunk's end, and the tokens read since."""
+    """A reading that can stop at any token: the state at the end of the last chunk, and the tokens read since."""
 
     state: MemoryState
     keys: Tensor
@@ -145,7 +145,7 @@ class Stream(NamedTuple):
 
     @classmethod
     def start(cls, state: MemoryState, keys: Tensor, values: Tensor, gates: Gates) -> "Stream":
-        """Nothing read yet; the other arguments only tell shapes."""
+        """The stream before the first token; the other arguments only tell shapes."""
         none = slice(0, 0)
         return cls(state, keys[:, none], values[:, none], tokens_of(gates, none), keys[:, none])
 
@@ -153,7 +153,7 @@ class Stream(NamedTuple):
 def resume(
     config: RuleConfig, stream: Stream, keys: Tensor, values: Tensor, gates: Gates, queries: Tensor | None = None
 ) -> tuple[Stream, Tensor]:
-    """Go on reading: split anywhere equals whole. Tokens of an unfinished chunk are read again, at most a chunk of them."""
+    """Continue reading, with the same result as one call. Tokens of an unfinished chunk are read again, at most one chunk."""
     queries = keys if queries is None else queries
     new = keys.shape[1]
     if stream.keys.shape[1]:

@@ -1,4 +1,4 @@
-"""What a neural memory is: its state, its gates, its forward pass, and how heads are folded into the batch."""
+"""The parts of a neural memory: its state, its gates, its forward pass, and how heads are folded into the batch."""
 
 # b segment (heads folded in) · t token · k key feature · v value feature
 
@@ -18,7 +18,7 @@ EPS = 1e-3
 
 
 class MemoryState(NamedTuple):
-    """Everything that a memory is: ``weights`` of each layer [b, in, out], and what its rule carries from token to token.
+    """The complete state of a memory: ``weights`` of each layer [b, in, out], and ``carry``, which its rule passes from token to token.
 
     ``carry`` is the momentum S of each layer for ``titans``, the inverse curvature [b, k, k] for ``closed``, else nothing.
     """
@@ -36,17 +36,17 @@ class Gates(NamedTuple):
 
 
 def bounded_gates(raw: Tensor, most: Tensor | float) -> Gates:
-    """Gates [b, t] from any numbers ``raw`` [b, t, 3]: θ < ``most``, a number or one for each token [b, t], η < 0.95 and α < 0.1."""
+    """Gates [b, t] from unbounded numbers ``raw`` [b, t, 3]: θ < ``most``, a number or one per token [b, t], η < 0.95 and α < 0.1."""
     step, momentum, forget = torch.sigmoid(raw).unbind(-1)
     return Gates(most * step, 0.95 * momentum, 0.1 * forget)
 
 
 def largest_step(config: RuleConfig) -> float:
-    """The θ below which a linear memory stays bounded whatever it reads, with the other ``bounded_gates``.
+    """The θ below which a linear memory stays bounded for any input, with the other ``bounded_gates``.
 
-    1 / (2 chunk) for ``delta``, a twentieth of it for ``titans``: even when all keys of a chunk are one key, whose gradients at
-    the chunk's first weights add up, the step with all the momentum that follows from it does not go past the value. ``closed``
-    only weighs tokens by θ.
+    1 / (2 chunk) for ``delta``, a twentieth of it for ``titans``: even if all keys of a chunk are equal, so that their gradients at the
+    chunk's first weights add up, the step with all the momentum that follows from it does not overshoot the value. ``closed`` only weighs
+    tokens by θ.
     """
     return {"titans": 0.05 / (2 * config.chunk), "delta": 1 / (2 * config.chunk), "closed": 2.0}[config.rule]
 
@@ -54,9 +54,9 @@ def largest_step(config: RuleConfig) -> float:
 def empty_state(
     config: RuleConfig, batch: int, initial: tuple[Tensor, ...] | None = None, device: torch.device | None = None
 ) -> MemoryState:
-    """Memories that have read nothing: ``initial`` weights of each layer, [in, out] or for several heads [h, in, out].
+    """Memories that have read nothing, with ``initial`` weights of each layer, [in, out] or for several heads [h, in, out].
 
-    Without them a linear memory starts at zero.
+    Without ``initial``, a linear memory starts at zero.
     """
     if initial is None:
         initial = (torch.zeros(config.key, config.value, device=device),)
@@ -80,7 +80,7 @@ def network(config: RuleConfig, apply: Callable[[int, Tensor], Tensor], x: Tenso
 
 
 def read(config: RuleConfig, weights: tuple[Tensor, ...], queries: Tensor) -> Tensor:
-    """What queries [b, t, k] read [b, t, v], all from the same weights (eq. 15)."""
+    """The reads [b, t, v] of queries [b, t, k], all from the same weights (eq. 15)."""
     return network(config, lambda layer, x: x @ weights[layer], queries)
 
 

@@ -1,7 +1,7 @@
-"""The training text: folders of plain text, split once and for all into training and held-out files.
+"""The training text: folders of plain text, split once into training and held-out files.
 
 A file is held out when the CRC-32 of its name falls in one of twenty buckets, so that the tokenizer, the memorizer
-and the benchmarks agree on what was never seen, with no list to keep.
+and the benchmarks hold out the same files without a list.
 """
 
 import random

@@ -1,4 +1,4 @@
-"""How well an encoder in training reads and finds, on questions that it was not trained on."""
+"""Evaluates reading and retrieval of an encoder in training, on questions that it was not trained on."""
 
 import random
 import statistics

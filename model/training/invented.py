@@ -1,4 +1,4 @@
-"""Invented questions: stories in which order matters, identifiers and numbers in real text, text broken as PDFs break it."""
+"""Synthetic training questions: stories in which order matters, identifiers and numbers in real text, text broken as in PDFs."""
 
 import random
 import re

@@ -1,4 +1,4 @@
-"""All training passages and stretches of other text, found by the vector of a question."""
+"""The library of training passages and other text that is searched with the vector of a question."""
 
 import copy
 import re

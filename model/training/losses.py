@@ -1,4 +1,4 @@
-"""Losses of the encoder and the reader: answers by one softmax over all windows, and vectors that questions find."""
+"""Losses of the encoder and the reader: one softmax over the answers of all windows, and retrieval by sentence vectors."""
 
 import random
 from collections.abc import Sequence

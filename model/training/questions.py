@@ -1,4 +1,4 @@
-"""The questions that reading is trained on: records of question sets, tokenised, each source in its share."""
+"""The training questions of the reader: tokenised records of several question sets, each in its share."""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""Rounds of training: questions of all sources in their shares, with invented ones, made into reading groups."""
+"""Training rounds: mixes the questions of all sources and synthetic ones, and makes reading groups of them."""
 
 import random
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Where everybody and everything is after each fact of a story, as links between words that a reader is also trained to draw.
+"""An auxiliary training task: links between the words of a story that tell where everyone and everything is after each fact.
 
 A story asks one question but tells dozens of such facts about itself. Drawing them from the states of a layer below the last
 teaches what the question needs (an auxiliary loss as in Hu et al. 2019's strong supervision of evidence, but at every word).

@@ -1,4 +1,4 @@
-"""Training windows of reading: a question's passage among others, packed as they are for answering, and stories."""
+"""Builds training windows of the reader: a question's passage among others, packed as for answering, and stories."""
 
 import random
 import re

@@ -61,7 +61,7 @@ def test_a_page_that_no_engine_can_read_costs_that_page_alone(order, reason):
 def test_a_file_that_goes_on_killing_is_given_up_and_keeps_what_was_read():
     (document,) = extract(strange("\n".join(f"{n}! exit" for n in range(3, 11))))
     assert [page.number for page in document.pages] == [1, 2]
-    assert "left out" in document.failed_pages[-1][1] and len(document.failed_pages) <= 5
+    assert "this page and all later ones were skipped" in document.failed_pages[-1][1] and len(document.failed_pages) <= 5
 
 
 def test_a_file_that_is_never_read_is_an_error_and_the_next_goes_on():
@@ -163,7 +163,7 @@ def test_characters_are_limited_across_restarts(order):
     options = replace(QUICK, limits=replace(QUICK.limits, characters=120))
     (document,) = extract(strange(order), options=options, read=limited_reader)
     assert 90 < sum(len(page.text) for page in document.pages) <= 120
-    assert document.failed_pages[-1][1].startswith("only 120 characters")
+    assert document.failed_pages[-1][1].startswith("the limit is 120 characters per file")
 
 
 def limited_reader(source, data, options, start):

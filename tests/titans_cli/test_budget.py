@@ -42,7 +42,7 @@ def test_what_is_forgotten_for_want_of_room_goes_off_the_disk_and_is_told(titans
     assert len(names) == 3 and left < size
     assert sum(1 for _ in (titans.home / "shards").rglob("*.safetensors")) == kept_shards - 1
     status = titans("status").output
-    assert "forgotten" in status and "that it may take" in status
+    assert "Forgot 1 file to stay within the budget" in status and "% of the budget of " in status
     titans("check", "--read-data")
 
 

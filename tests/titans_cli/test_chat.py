@@ -60,7 +60,7 @@ def test_a_question_is_asked_again_when_the_memory_changed_meanwhile(chat, copie
         calls.append(assistant)
         if len(calls) == 1:
             copied("forget", "bzip2", "--everywhere")
-            raise DamagedError("The store has lost a shard.")
+            raise DamagedError("Cannot read a shard.")
         return ask(assistant, *rest)
 
     monkeypatch.setattr(conversation, "ask_in_conversation", interrupted)

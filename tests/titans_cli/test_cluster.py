@@ -79,4 +79,4 @@ def test_a_cluster_memorizes_what_one_machine_does(titans, docs, tmp_path):
 
 
 def test_no_cluster_is_told(titans, docs):
-    assert "no Ray cluster" in titans("ingest", docs, "--ray", "127.0.0.1:1", code=1).stderr
+    assert "Cannot connect to a Ray cluster at '127.0.0.1:1'" in titans("ingest", docs, "--ray", "127.0.0.1:1", code=1).stderr

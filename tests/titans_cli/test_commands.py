@@ -192,7 +192,7 @@ def test_copies_are_memorized_once_and_known_by_both_names(titans, tmp_path):
 def test_recite_continues_word_for_word(memorized):
     text = memorized("recite", "testing  whether that NATION").stdout
     assert text.startswith(", or any nation so conceived and so dedicated, can long endure. We are met on a great battle-field")
-    assert "Give more of them" in memorized("recite", "words that stand nowhere", code=1).stderr
+    assert "Give more words" in memorized("recite", "words that stand nowhere", code=1).stderr
 
 
 def test_snapshots_are_made_restored_and_deleted(copied, tmp_path):

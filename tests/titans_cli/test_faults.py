@@ -183,7 +183,7 @@ def test_a_killed_ingest_leaves_no_workers_and_no_lock(titans, tmp_path):
 def test_failing_disks_are_told_in_one_line():
     for number, words in (
         (28, "full"),
-        (5, "Look at its disk"),
+        (5, "Check its disk"),
         (13, "--home"),
         (30, "--home"),
         (122, "full"),

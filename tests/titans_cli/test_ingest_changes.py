@@ -118,7 +118,7 @@ def test_what_a_killed_ingest_had_finished_is_not_memorized_again(titans, docs, 
 
 
 def test_an_unknown_encoding_is_refused(titans, docs):
-    assert "no encoding" in titans("ingest", docs, "--encoding", "nope", code=2).stderr
+    assert "Unknown encoding 'nope'" in titans("ingest", docs, "--encoding", "nope", code=2).stderr
 
 
 def test_no_path_is_refused(titans):

@@ -93,7 +93,7 @@ def test_words_are_recited_on_and_documents_listed(shared):
         assert recited.structured_content["text"].startswith(", or any nation so conceived")
         assert recited.structured_content["verbatim"] is True
         nothing = await client.call_tool("recite", {"words": "words that stand nowhere"})
-        assert nothing.is_error and "Give more of them" in text_of(nothing)
+        assert nothing.is_error and "Give more words" in text_of(nothing)
         listed = (await client.call_tool("documents", {})).structured_content
         assert listed["total"] == 4 and len(listed["documents"]) == 4 and listed["tokens"] > 1000
         one = await client.call_tool("documents", {"containing": "AESOP"})

@@ -91,4 +91,4 @@ def test_two_machines_files_of_one_path_are_both_carried_over(titans, docs, old,
 
 def test_other_weights_than_those_that_wrote_are_refused(titans, docs, old, tmp_path):
     ingest(titans.home, Models(old), [docs], Unheard())
-    assert "Other model weights" in titans("migrate", "--weights", WEIGHTS, code=13).stderr
+    assert "written with other model weights" in titans("migrate", "--weights", WEIGHTS, code=13).stderr

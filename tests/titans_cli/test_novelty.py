@@ -82,7 +82,7 @@ def test_without_colour_the_text_says_it_and_least_leaves_out(memorized):
     lines = memorized("surprise", "-", stdin=EDITED).stdout.splitlines()
     assert lines[0].startswith("▁ ") and "all [-men-] {+penguins+} are created equal. [1]" in lines[0]
     assert lines[2].startswith("█ 9") and lines[3].startswith("▁ 00 We are met")
-    assert "4 sentences: 25% known word for word, 50% known but for some words, 0% known in other words, 25% new." in lines[4]
+    assert "4 sentences: 25% known word for word, 50% known except some words, 0% known in other words, 25% new." in lines[4]
     fewer = memorized("surprise", "-", "--least", 0.5, stdin=EDITED).stdout.splitlines()
     assert fewer == [lines[2], *lines[4:]]
 
@@ -131,7 +131,7 @@ def test_titles_say_where_a_sentence_is_known_from():
 
 def test_files_that_exist_are_not_overwritten(memorized, tmp_path):
     (tmp_path / "out.html").write_text("mine")
-    assert "exists already" in memorized("surprise", SAMPLES / "aesop.html", "--html", tmp_path / "out.html", code=2).stderr
+    assert "already exists" in memorized("surprise", SAMPLES / "aesop.html", "--html", tmp_path / "out.html", code=2).stderr
     assert (tmp_path / "out.html").read_text() == "mine"
 
 
@@ -151,7 +151,7 @@ def test_what_cannot_be_read_is_told_in_one_line(titans, memorized, tmp_path):
         said = memorized("surprise", tmp_path / name, code=1).stderr
         assert why in said and len(said.splitlines()) == 1
     assert "Name one file" in memorized("surprise", tmp_path, code=2).stderr
-    assert "no encoding" in memorized("surprise", tmp_path / "one.txt", "--encoding", "nonsense", code=2).stderr
+    assert "Unknown encoding 'nonsense'" in memorized("surprise", tmp_path / "one.txt", "--encoding", "nonsense", code=2).stderr
     assert len(look(memorized, tmp_path / "one.txt")["sentences"]) == 1
     assert "..." not in memorized("surprise", tmp_path / "one.txt").stdout
 

@@ -55,7 +55,7 @@ def test_undo_goes_back_step_by_step_and_can_be_taken_back(titans):
     titans("snapshot", "create", "both")  # changes nothing but the name
     _, before = undo(titans.home)
     assert before.name == "both" and len(json.loads(titans("status", "--json").stdout)["documents"]) == 1
-    with pytest.raises(UsageError, match="nothing to undo"):
+    with pytest.raises(UsageError, match="Nothing to undo"):
         undo(titans.home)
     titans("snapshot", "restore", "both")
     assert len(json.loads(titans("status", "--json").stdout)["documents"]) == 2

@@ -172,12 +172,12 @@ WRONG = {
     "no JSON": (b"{nonsense", 400, "not JSON"),
     "too deep": (b"[" * 100_000, 400, "not JSON"),
     "no text": (b"\xff\xfe", 400, "not JSON"),
-    "no object": (b"[]", 400, "must be an object"),
+    "no object": (b"[]", 400, "must be a JSON object"),
     "no messages": ({}, 400, "messages"),
     "messages of another kind": ({"messages": ["hello"]}, 400, "role"),
     "content of another kind": ({"messages": [{"role": "user", "content": 5}]}, 400, "must be text"),
-    "empty": ({"messages": [{"role": "user", "content": " "}]}, 400, "hold a question"),
-    "last of the assistant": ({"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}, 400, "of the user"),
+    "empty": ({"messages": [{"role": "user", "content": " "}]}, 400, "contain a question"),
+    "last of the assistant": ({"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}, 400, 'role "user"'),
     "long": ({"messages": [{"role": "user", "content": "a " * 4000}]}, 400, "shorter"),
     "another model": ({"model": "gpt-4", "messages": []}, 404, 'Use "titans"'),
 }
@@ -280,7 +280,7 @@ def test_without_the_token_nothing_is_told(closed, given):
 
 
 def test_with_the_token_all_is(closed):
-    assert "with the token" in closed.told and "hidden-token" not in closed.told
+    assert "requests need the token" in closed.told and "hidden-token" not in closed.told
     assert closed.request("GET", "/v1/models", Authorization="bearer hidden-token")[0] == 200
 
 

@@ -36,7 +36,7 @@ def test_first_steps_without_a_store(titans):
     assert "Run: titans ingest FOLDER" in run(titans.home, "ask", GRAPES, code=10).words()
     with Terminal(titans.home, "chat") as chat:
         chat.ready()
-        assert "Nothing is memorized yet: /ingest FOLDER, or /remember TEXT" in chat.words()
+        assert "Nothing is memorized yet. Start with /ingest FOLDER or /remember TEXT." in chat.words()
         chat.wait(r"\nnothing memorized")
         assert "No memory" in chat.enter("Where is the spare key?")
         assert "Memorized as told" in chat.enter("/remember The spare key of the boathouse is under the third flowerpot.")
@@ -59,7 +59,7 @@ def test_ctrl_c_in_an_ingest_keeps_what_is_finished(titans, tmp_path):
             assert terminal.read(), terminal.text()
         terminal.type(INTERRUPT)
         assert terminal.end() == 130
-        assert "Interrupted. What was finished is kept; run the same command again for the rest." in terminal.words()
+        assert "Interrupted. Finished documents are kept. Run the same command again to continue." in terminal.words()
         assert "Traceback" not in terminal.text() and "tokens/s" not in terminal.screen.display[0]
     listed = titans("status").stdout
     assert "a.txt" in listed and "c.txt" not in listed
@@ -89,7 +89,7 @@ def test_a_chat_with_all_its_keys(copied):
     with Terminal(copied.home, "chat") as chat:
         chat.ready()
         chat.type(GRAPES + "\r")
-        chat.wait("Remembering")  # the models load still
+        chat.wait("Answering")  # the models load still
         chat.type(INTERRUPT)
         chat.wait("Stopped")
         chat.ready()
@@ -98,7 +98,7 @@ def test_a_chat_with_all_its_keys(copied):
         chat.wait(r"\nauto-1 · 4 documents · [\d,]+ tokens · cpu")
 
         chat.type("And the Crow?\r")
-        chat.wait(r"And the Crow\?\n.*Remembering")  # the models are there
+        chat.wait(r"And the Crow\?\n.*Answering")  # the models are there
         chat.type(INTERRUPT)
         chat.wait(r"And the Crow\?\nStopped")
         chat.ready()
@@ -115,7 +115,7 @@ def test_a_chat_with_all_its_keys(copied):
         chat.type("/docs\x1b\rbzip2")
         chat.wait(r"titans> /docs\n +bzip2")
         assert re.search(r"document pages tokens memories docs/bzip2.pdf 6 [\d,]+ \d+$", chat.press("\r"))
-        assert "There is no /suorces. Do you mean /sources" in chat.enter("/suorces")
+        assert "Unknown command /suorces. Did you mean /sources?" in chat.enter("/suorces")
 
         chat.type("/so")
         chat.settle()
@@ -147,7 +147,7 @@ def test_a_conversation_goes_on_after_a_restart(copied):
         chat.settle()
         chat.type("ddi")
         chat.ready()
-        assert re.search(f"{re.escape(GRAPES)} The Grapes are sour Going on with 20.*, 1 question", chat.enter("/load"))
+        assert re.search(f"{re.escape(GRAPES)} The Grapes are sour Continuing 20.* \\(1 question\\)", chat.enter("/load"))
         assert "Understood as: What did the Crow say about the grapes?" in chat.enter("And the Crow?")
         copied("history", "--off")
         chat.enter("Who wrote nothing of this down?")
@@ -156,7 +156,7 @@ def test_a_conversation_goes_on_after_a_restart(copied):
     assert re.search(
         f"{re.escape(GRAPES)} The Grapes are sour .*And the Crow. understood as: What did the Crow say about the grapes", shown
     )
-    assert "nothing of this" not in shown and "Questions are not kept: titans history --on" in shown
+    assert "nothing of this" not in shown and "History is off. Turn it on: titans history --on" in shown
 
 
 def printed(terminal: Terminal) -> list[str]:

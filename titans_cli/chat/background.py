@@ -1,4 +1,4 @@
-"""Loads the models of ``titans chat`` while the user types. Says what is memorized meanwhile."""
+"""Loads the models of ``titans chat`` in the background, and counts what is memorized."""
 
 import threading
 from collections.abc import Callable
@@ -14,7 +14,7 @@ __all__ = ["Background", "Facts"]
 
 @dataclass(frozen=True)
 class Facts:
-    """What is memorized: the snapshot's name, and how much it holds."""
+    """The current snapshot's name, and how much it holds."""
 
     name: str
     documents: int
@@ -30,7 +30,7 @@ class Background:
     def __init__(self, session: Session, changed: Callable[[], None] = lambda: None):
         self.session = session
         self.changed = changed
-        self.device = "waking up"
+        self.device = "loading"
         self.error: BaseException | None = None
         self.finished = threading.Event()  # Thread.join would take a thread for ended when Ctrl-C interrupts it
 
@@ -49,14 +49,14 @@ class Background:
             self.finished.set()
 
     def wait(self) -> None:
-        """Wait for the models; raises what kept them from loading."""
+        """Wait until the models are loaded. Raises the error that stopped loading."""
         while not self.finished.wait(0.1):  # in pieces: Ctrl-C is heeded between them
             pass
         if self.error is not None:
             raise self.error
 
     def facts(self) -> Facts | None:
-        """None when nothing is memorized yet. Raises TitansError for a store that cannot be opened."""
+        """None if nothing is memorized yet. Raises TitansError if the store cannot be opened."""
         try:
             with Store.open(self.session.home) as store:
                 head = store.require_head()

@@ -28,7 +28,7 @@ class Toolbar:
     items: Sequence[str]
 
     def fitted(self, width: int) -> str:
-        """As many of the items as go into ``width`` characters."""
+        """As many items as fit into ``width`` characters."""
         line = ""
         for item in self.items:
             longer = f"{line} · {item}" if line else item
@@ -39,8 +39,10 @@ class Toolbar:
 
 
 class Completions(Completer):
-    """Completes commands and their arguments: files, documents, conversations. Unlike NestedCompleter it takes names that hold blanks,
-    matches inside names, and shows what each command does."""
+    """Completes commands and their arguments: files, documents, conversations.
+
+    Unlike NestedCompleter it accepts names with blanks, matches inside names, and shows the help of each command.
+    """
 
     def __init__(self, commands: Mapping[str, str], names: Callable[[str], Iterable[str]]):
         self.commands = commands
@@ -65,7 +67,7 @@ class Completions(Completer):
 
 
 class Prompt:
-    """Reads lines: with editing on a terminal, without on a dumb terminal or from a pipe."""
+    """Reads lines, with editing on a terminal, without on a dumb terminal or from a pipe."""
 
     def __init__(
         self,
@@ -104,7 +106,7 @@ class Prompt:
         return line
 
     def redraw(self) -> None:
-        """Draw the toolbar again; callable from any thread."""
+        """Redraw the toolbar; can be called from any thread."""
         if self.session is not None:
             self.session.app.invalidate()
 
@@ -118,7 +120,7 @@ class Prompt:
 
 
 def bindings() -> KeyBindings:
-    """Enter sends; Alt-Enter begins a new line; F4 changes between the keys of emacs and vi."""
+    """Enter sends, Alt-Enter starts a new line, F4 switches between the keys of emacs and vi."""
     keys = KeyBindings()
 
     @keys.add("enter")

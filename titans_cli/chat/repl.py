@@ -28,7 +28,7 @@ __all__ = ["Repl"]
 AROUND = 2
 """Sentences that /sources recites on both sides of the evidence."""
 RECALLED = 500
-"""Earlier questions that the arrow keys bring back."""
+"""Earlier questions that the arrow keys recall."""
 LEAVE = {"exit", "quit", "/exit"}
 FILES = {".md", ".txt"}
 
@@ -51,20 +51,20 @@ class Repl:
         self.facts = self.background.facts()  # as of the last line; the toolbar is drawn at every key
         self.conversation = Conversation(self.session, new_name())
         self.commands = {
-            "/help": Command("", "what can be typed", self.help),
-            "/sources": Command("", "the last answer's evidence, and what stands around it", self.sources),
-            "/why": Command("", "which memories the last question woke", self.why),
-            "/copy": Command("", "the last answer to the clipboard", self.copy),
-            "/recite": Command("WORDS", "continue from memory what follows these words", self.recite),
-            "/docs": Command("[PART]", "what is memorized", self.docs),
+            "/help": Command("", "list the commands", self.help),
+            "/sources": Command("", "show the last answer's evidence with the sentences around it", self.sources),
+            "/why": Command("", "show which memories were retrieved for the last question", self.why),
+            "/copy": Command("", "copy the last answer to the clipboard", self.copy),
+            "/recite": Command("WORDS", "recite from memory the text that follows these words", self.recite),
+            "/docs": Command("[PART]", "list the memorized documents", self.docs),
             "/ingest": Command("PATH …", "memorize files and folders", self.ingest),
-            "/remember": Command("TEXT", "memorize what you say, under the date", self.remember),
+            "/remember": Command("TEXT", "save a short note, filed under the current date and time", self.remember),
             "/forget": Command("NAME", "forget a document", self.forget),
-            "/snapshot": Command("[NAME]", "name what is memorized now, or list the names", self.snapshot),
-            "/undo": Command("", "take back the last change of the memory", self.undo),
-            "/save": Command("NAME", "name this conversation; FILE.md writes it down", self.save),
-            "/load": Command("[NAME]", "go on with an earlier conversation, or the last", self.load),
-            "/new": Command("", "begin another conversation", self.new),
+            "/snapshot": Command("[NAME]", "create a snapshot with this name, or list all snapshots", self.snapshot),
+            "/undo": Command("", "undo the last change of the memory", self.undo),
+            "/save": Command("NAME", "name this conversation, or write it to FILE.md", self.save),
+            "/load": Command("[NAME]", "continue an earlier conversation, or the last one", self.load),
+            "/new": Command("", "start a new conversation", self.new),
             "/quit": Command("", "leave (also Ctrl-D)", self.leave),
         }
         self.prompt = Prompt(
@@ -76,7 +76,7 @@ class Repl:
         )
 
     def run(self) -> None:
-        """Answer until the user leaves. Raises TitansError when the store cannot be used."""
+        """Answer until the user leaves. Raises TitansError if the store cannot be used."""
         self.greet()
         self.background.start()
         while True:
@@ -90,7 +90,7 @@ class Repl:
 
     def greet(self) -> None:
         if self.facts is None:
-            output.print_note("Nothing is memorized yet: /ingest FOLDER, or /remember TEXT. /help for help, Ctrl-D to leave.")
+            output.print_note("Nothing is memorized yet. Start with /ingest FOLDER or /remember TEXT. /help for help, Ctrl-D to leave.")
         else:
             output.print_note(f"{output.counted(self.facts.documents, 'document')} in memory. /help for help, Ctrl-D to leave.")
 
@@ -108,7 +108,7 @@ class Repl:
                 if told is None and pressed.is_set():
                     output.print_note("Stopped.")
                 else:
-                    output.print_error(str(told) if told else f"That failed, and should not have ({error!r}). Please report it.")
+                    output.print_error(str(told) if told else f"Unexpected error: {error!r}. Please report it.")
 
     def obey(self, line: str) -> None:
         """Run one line. Raises EOFError to leave."""
@@ -121,20 +121,20 @@ class Repl:
             self.ask(" ".join(line.split()))
 
     def command(self, name: str) -> Command:
-        """The command of that name, or the only one that begins with it. Raises UsageError."""
+        """The command with that name, or the only one that starts with it. Raises UsageError."""
         if name in self.commands:
             return self.commands[name]
         begun = [known for known in self.commands if known.startswith(name)] if len(name) > 1 else []
         if len(begun) == 1:
             return self.commands[begun[0]]
         near = begun or difflib.get_close_matches(name, self.commands, 2)
-        hint = f"Do you mean {' or '.join(near)}?" if near else "/help shows what there is."
-        raise UsageError(f"There is no {name}. {hint}")
+        hint = f"Did you mean {' or '.join(near)}?" if near else "See all commands: /help"
+        raise UsageError(f"Unknown command {name}. {hint}")
 
     # questions
 
     def ask(self, question: str) -> None:
-        with output.working("Remembering"):
+        with output.working("Answering"):
             self.background.wait()
             asked = self.conversation.ask(question, quotes=self.client is not None)
         answer = asked.answer
@@ -146,12 +146,12 @@ class Repl:
             with output.AnswerStream() as screen:
                 written = write_answer(self.client, answer, asked.quotes, screen)
             output.print_written(written)
-        output.print_note("/why shows what it woke.\n" if answer.refused else "")
+        output.print_note("See what was retrieved: /why\n" if answer.refused else "")
         self.conversation.shown(asked)
 
     def sources(self, rest: str) -> None:
         if not self.conversation.answered().answer.evidence:
-            raise UsageError("The last question was not answered: /why shows what it woke.")
+            raise UsageError("The last question was not answered. See what was retrieved: /why")
         output.print_evidence(self.conversation.with_context(int(rest) if rest.isdigit() else AROUND).evidence)
 
     def why(self, rest: str) -> None:
@@ -164,7 +164,7 @@ class Repl:
         output.copy_text(answer)
 
     def recite(self, rest: str) -> None:
-        with output.working("Remembering"):
+        with output.working("Reciting"):
             self.background.wait()
             continuation = self.session.read(lambda assistant: recite_on(assistant.retriever, rest))
         output.print_continuation(continuation)
@@ -179,7 +179,7 @@ class Repl:
 
         if not rest:
             raise UsageError("Name the files or folders to memorize: /ingest FOLDER")
-        with output.working("Waking up"):
+        with output.working("Loading the model"):
             self.background.wait()
         with self.session.exclusive(), output.IngestBar() as bar:
             result = run(self.home, self.session.models, paths_in(rest), bar, Request())
@@ -218,7 +218,7 @@ class Repl:
 
     def save(self, rest: str) -> None:
         if not rest:
-            raise UsageError("Give the conversation a name, or name a file to write it to: /save trip  or  /save trip.md")
+            raise UsageError("Give a name for the conversation, or a file to write it to: /save trip  or  /save trip.md")
         if not self.conversation.earlier:
             raise UsageError("Nothing was asked yet.")
         path = Path(rest).expanduser()
@@ -227,22 +227,22 @@ class Repl:
                 with path.open("x", encoding="utf-8") as file:
                     file.write(output.transcript(self.conversation.earlier))
             except FileExistsError as error:
-                raise UsageError(f"{path} exists already. Choose another name.") from error
-            output.say(f"Written to {path}.")
+                raise UsageError(f"{path} already exists. Choose another name.") from error
+            output.say(f"Wrote {path}")
         else:
             self.conversation.rename(rest)
-            output.say(f"This conversation is called {rest}. Go on with it later: /load {rest}")
+            output.say(f"Saved this conversation as {rest}. Continue it later: /load {rest}")
 
     def load(self, rest: str) -> None:
         self.conversation.load(rest or None)
         earlier = self.conversation.earlier
         for answer in earlier[-3:]:
             output.print_turn(answer)
-        output.print_note(f"Going on with {self.conversation.name}, {output.counted(len(earlier), 'question')}.")
+        output.print_note(f"Continuing {self.conversation.name} ({output.counted(len(earlier), 'question')}).")
 
     def new(self, rest: str) -> None:
         self.conversation.begin(new_name())
-        output.print_note("A new conversation.")
+        output.print_note("Started a new conversation.")
 
     def help(self, rest: str) -> None:
         output.print_help((f"{name} {command.usage}".strip(), command.help) for name, command in self.commands.items())
@@ -253,7 +253,7 @@ class Repl:
     # for the prompt
 
     def names(self, command: str) -> Iterable[str]:
-        """Completions for a command's argument. Errors give none."""
+        """Completions for a command's argument; none after an error."""
         with suppress(TitansError, OSError):
             if command in ("/forget", "/docs"):
                 return self.background.documents()
@@ -282,10 +282,10 @@ def new_name() -> str:
 
 
 def paths_in(rest: str) -> list[Path]:
-    """The paths in a line: the whole line if such a file exists, else words quoted as in a shell. Raises UsageError."""
+    """The paths in a line: the whole line if such a file exists, else words with shell quoting. Raises UsageError."""
     if Path(rest).expanduser().exists():
         return [Path(rest)]
     try:
         return [Path(word) for word in shlex.split(rest)]
     except ValueError as error:
-        raise UsageError(f"The quotation marks do not fit together ({error}).") from error
+        raise UsageError(f"Unbalanced quotation marks ({error}).") from error

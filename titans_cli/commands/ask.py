@@ -27,25 +27,25 @@ from titans_cli.settings import home_folder
     "titans ask --questions questions.txt --json > answers.jsonl",
 )
 def ask(
-    question: Annotated[str | None, typer.Argument(help="The question; standard input when it is - or not given.")] = None,
+    question: Annotated[str | None, typer.Argument(help="The question. If it is - or missing, standard input is read.")] = None,
     questions: Annotated[
-        Path | None, typer.Option("--questions", readable=False, help="File with one question a line, or - for standard input.")
+        Path | None, typer.Option("--questions", readable=False, help="File with one question per line, or - for standard input.")
     ] = None,
     follow: Annotated[bool, typer.Option("--continue", "-c", help="Treat as a follow-up to the last question.")] = False,
     context: Annotated[int, typer.Option("--context", min=0, max=100, help="Sentences to recite around the evidence.")] = 0,
-    why: Annotated[bool, typer.Option("--why", help="Show which memories woke, and how strongly.")] = False,
+    why: Annotated[bool, typer.Option("--why", help="Show which memories were retrieved, with their scores.")] = False,
     copy: Annotated[bool, typer.Option("--copy", help="Copy the answer to the clipboard.")] = False,
-    strict: Annotated[bool, typer.Option("--strict", help="Answer only what is more likely right than wrong.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Answer only if the answer is more likely right than wrong.")] = False,
     min_confidence: Annotated[
-        float | None, typer.Option("--min-confidence", min=0, max=1, help="Refuse answers that are less sure than this.")
+        float | None, typer.Option("--min-confidence", min=0, max=1, help="Refuse answers with a lower confidence than this.")
     ] = None,
     llm: Llm = None,
     model: Model = None,
-    history: Annotated[bool, typer.Option("--history/--no-history", help="Keep the question for titans history.")] = True,
+    history: Annotated[bool, typer.Option("--history/--no-history", help="Keep the question in the history.")] = True,
     device: Device = None,
     home: Home = None,
 ) -> None:
-    """Answer from memory, with document, page and recited evidence."""
+    """Answer a question from memory, with document, page and recited evidence."""
     if strict and min_confidence is not None:
         raise UsageError("Give --strict or --min-confidence, not both.")
     least = STRICT if strict else MIN_CONFIDENCE if min_confidence is None else min_confidence
@@ -53,7 +53,7 @@ def ask(
     asked_texts = read_questions(question, questions)
     client, failed = choose_client(llm, model), False
     session = Session(home_folder(home), device)
-    with working("Waking up"):
+    with working("Loading the model"):
         session.assistant()
     conversation = Conversation(session, least=least)
     if follow:
@@ -61,7 +61,7 @@ def ask(
     for text in asked_texts:
         if not one:
             print_note(f"\n{text}")
-        with working("Remembering"):
+        with working("Answering"):
             asked = conversation.ask(text, context, quotes=client is not None)
         answer = asked.answer
         if client is None:
@@ -72,7 +72,7 @@ def ask(
             print_written(written, why)
             failed |= written.error is not None
         if answer.refused and not why and one:
-            print_note("What it woke: --why. Less sure answers: --min-confidence 0.05")
+            print_note("See what was retrieved: --why. Allow less certain answers: --min-confidence 0.05")
         conversation.shown(asked, follow=follow, keep=history and one)
         if copy and answer.answer is not None:
             copy_text(answer.answer)
@@ -85,7 +85,7 @@ def read_questions(question: str | None, file: Path | None) -> Iterator[str]:
     if question is None and file is None and not sys.stdin.isatty():
         question = "-"
     if (question is None) == (file is None):
-        raise UsageError('Give one question, or a file of them: titans ask "…"  or  titans ask --questions FILE')
+        raise UsageError('Give either a question or a file of questions: titans ask "…"  or  titans ask --questions FILE')
     if file is not None:
         return (text for text in (" ".join(line.split()) for line in lines(file)) if text)
     text = " ".join((sys.stdin.read() if question == "-" else str(question)).split())
@@ -101,4 +101,4 @@ def lines(path: Path) -> Iterator[str]:
     try:
         return iter(path.read_text("utf-8-sig").splitlines())
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"Cannot read the questions in {path} ({error}).") from error
+        raise UsageError(f"Cannot read the questions in {path} ({error}). Check the path.") from error

@@ -16,11 +16,11 @@ from titans_cli.settings import home_folder
 @command("titans check", "titans check --read-data --sample 500")
 def check(
     read_data: Annotated[bool, typer.Option("--read-data", help="Read every shard, and recite a sample of memories.")] = False,
-    sample: Annotated[int, typer.Option("--sample", min=0, help="Memories to recite with --read-data.")] = 64,
+    sample: Annotated[int, typer.Option("--sample", min=0, help="Number of memories to recite with --read-data.")] = 64,
     device: Device = None,
     home: Home = None,
 ) -> None:
-    """Say whether the store is sound; the exit code is 12 when it is not."""
+    """Check the store for damage. The exit code is 12 if there is any."""
     folder = home_folder(home)
     problems = run(folder, read_data)
     broken = any(not problem.harmless for problem in problems)

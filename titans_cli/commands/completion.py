@@ -1,4 +1,4 @@
-"""What the shell completes: names out of the store. Quick and silent: no model is loaded, and what fails completes nothing."""
+"""Shell completion of names in the store. Loads no model; errors give no completions."""
 
 from collections.abc import Callable
 from typing import Any

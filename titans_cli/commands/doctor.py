@@ -13,10 +13,10 @@ from titans_cli.settings import home_folder
 
 @command("titans doctor", "titans doctor --fix")
 def doctor(
-    fix: Annotated[bool, typer.Option("--fix", help="Take out what is damaged, so that it can be memorized again.")] = False,
+    fix: Annotated[bool, typer.Option("--fix", help="Remove damaged documents, so that they can be memorized again.")] = False,
     home: Home = None,
 ) -> None:
-    """Say what is wrong with the store and which command mends it."""
+    """Show what is wrong with the store and which command repairs it."""
     folder = home_folder(home)
     mended = mend(folder) if fix else []
     print_diagnosis(diagnose(folder, fingerprint_of()), mended)

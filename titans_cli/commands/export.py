@@ -14,11 +14,11 @@ from titans_cli.settings import home_folder
 
 @command("titans export memory.titans", "titans export old.titans --snapshot before-the-move")
 def export(
-    target: Annotated[Path, typer.Argument(help="File to write, by custom NAME.titans")],
+    target: Annotated[Path, typer.Argument(help="File to write, usually NAME.titans")],
     snapshot: Annotated[
-        str | None, typer.Option("--snapshot", help="Another snapshot than the present one.", autocompletion=complete_snapshots)
+        str | None, typer.Option("--snapshot", help="Snapshot to export. Default: the current one.", autocompletion=complete_snapshots)
     ] = None,
     home: Home = None,
 ) -> None:
-    """Write the memory to one file, to be imported on another machine."""
+    """Export the memory to one file, for import on another machine."""
     print_exported(*export_to(home_folder(home), target, snapshot), target)

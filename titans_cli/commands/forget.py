@@ -18,14 +18,14 @@ def forget(
     documents: Annotated[
         list[str],
         typer.Argument(
-            help="Names as titans status shows them, paths, or parts of a name that only one has.", autocompletion=complete_documents
+            help="Names as shown by titans status, paths, or a part of a name that matches only one.", autocompletion=complete_documents
         ),
     ],
-    everywhere: Annotated[bool, typer.Option("--everywhere", help="Out of all snapshots, and so off the disk.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be forgotten.")] = False,
+    everywhere: Annotated[bool, typer.Option("--everywhere", help="Also remove them from all snapshots, and so from the disk.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be forgotten; change nothing.")] = False,
     home: Home = None,
 ) -> None:
-    """Forget documents: their memory weights and sentence vectors go, all others stay as they are, byte for byte."""
+    """Forget documents: remove their memory weights and sentence vectors. All others stay the same, byte for byte."""
     folder = home_folder(home)
     if dry_run:
         print_forgotten(would_forget(folder, documents, everywhere))
@@ -33,6 +33,7 @@ def forget(
     result = run(folder, documents, everywhere)
     if result.still_in and sys.stdin.isatty() and not mode.json:
         names = words(", ".join(snapshot.name for snapshot in result.still_in))
-        if typer.confirm(f"Older snapshots hold it still ({names}). Take it out of them too?", err=True):
+        what = "it" if len(result.documents) == 1 else "them"
+        if typer.confirm(f"Older snapshots still hold {what} ({names}). Remove {what} there too?", err=True):
             result = forget_everywhere(folder, result)
     print_forgotten(result)

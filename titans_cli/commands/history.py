@@ -18,22 +18,22 @@ from titans_cli.settings import home_folder
     "titans history --clear",
 )
 def history(
-    words: Annotated[list[str] | None, typer.Argument(help="Only what holds all these words, in question, answer or source.")] = None,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=0, help="How many of the last to show; 0 for all.")] = 20,
-    conversation: Annotated[str | None, typer.Option("--conversation", help="Only what was said in it.")] = None,
-    clear: Annotated[bool, typer.Option("--clear", help="Delete all of it.")] = False,
-    keep: Annotated[bool | None, typer.Option("--on/--off", help="Whether questions are kept from now on.")] = None,
+    words: Annotated[list[str] | None, typer.Argument(help="Show only entries with all these words in question, answer or source.")] = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=0, help="Show only the last N entries; 0 for all.")] = 20,
+    conversation: Annotated[str | None, typer.Option("--conversation", help="Show only this conversation.")] = None,
+    clear: Annotated[bool, typer.Option("--clear", help="Delete the whole history.")] = False,
+    keep: Annotated[bool | None, typer.Option("--on/--off", help="Turn the history on or off.")] = None,
     home: Home = None,
 ) -> None:
-    """Look through the questions that were asked and the answers given.
+    """Show earlier questions and their answers.
 
-    They are kept on this machine alone, in history.db beside the memory, and are no part of it.
+    The history stays on this machine, in history.db beside the memory, and is not part of the memory.
     """
     folder = home_folder(home)
     if clear:
-        say(f"{counted(use.clear(folder), 'question')} deleted.")
+        say(f"Deleted {counted(use.clear(folder), 'question')}.")
     if keep is not None:
         use.switch(folder, keep)
-        say("Questions are kept from now on." if keep else "Questions are not kept any more; what is there stays: --clear deletes it.")
+        say("History is on." if keep else "History is off. Earlier questions stay; delete them: titans history --clear")
     if not clear and keep is None:
         print_history(use.look(folder, words or (), limit or None, conversation))

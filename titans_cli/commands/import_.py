@@ -14,11 +14,11 @@ from titans_cli.settings import home_folder
 
 @command("titans import laptop.titans desktop.titans")
 def import_(
-    sources: Annotated[list[Path], typer.Argument(readable=False, help="Files that titans export has written.")],
-    max_size: Annotated[float, typer.Option("--max-size", min=0, help="Gigabytes that a file may have.")] = 64,
+    sources: Annotated[list[Path], typer.Argument(readable=False, help="Files written by titans export.")],
+    max_size: Annotated[float, typer.Option("--max-size", min=0, help="Size limit of a file, in gigabytes.")] = 64,
     home: Home = None,
 ) -> None:
-    """Verify exports and add their memories to the store; the order makes no difference.
+    """Verify exports and add their memories to the store, in any order.
 
-    What was memorized before is kept as a snapshot."""
+    The previous state is kept as a snapshot."""
     print_imported(import_from(home_folder(home), sources, Models().shape, int(max_size * 1e9)))

@@ -13,7 +13,7 @@ from ingest import Options
 from titans_cli.commands.options import Device, Home, check_encoding, command
 from titans_cli.errors import PARTLY_FAILED, UsageError
 from titans_cli.models import Models
-from titans_cli.output import IngestBar, print_ingest, print_plan
+from titans_cli.output import IngestBar, counted, print_ingest, print_plan
 from titans_cli.services.ingest.budget import parse_size
 from titans_cli.services.ingest.plan import plan_ingest, retried_paths
 from titans_cli.services.ingest.request import Request
@@ -46,40 +46,42 @@ def ingest(
         list[Path] | None,
         typer.Argument(readable=False, help="Files and folders: .pdf, .docx, .epub, .html, .txt, .md, .rst; - is standard input."),
     ] = None,
-    include: Annotated[list[str] | None, typer.Option("--include", help="Only files that fit this pattern, such as '*.log'.")] = None,
-    exclude: Annotated[list[str] | None, typer.Option("--exclude", help="No files or folders that fit this pattern.")] = None,
-    encoding: Annotated[str | None, typer.Option("--encoding", help="Of text files; told from their bytes when not given.")] = None,
+    include: Annotated[list[str] | None, typer.Option("--include", help="Only files that match this pattern, such as '*.log'.")] = None,
+    exclude: Annotated[list[str] | None, typer.Option("--exclude", help="Skip files and folders that match this pattern.")] = None,
+    encoding: Annotated[str | None, typer.Option("--encoding", help="Encoding of text files. Default: detected.")] = None,
     pdf_engine: Annotated[
-        str | None, typer.Option("--pdf-engine", help="pypdf or pypdfium2; the second where the first fails, when not given.")
+        str | None, typer.Option("--pdf-engine", help="pypdf or pypdfium2. Default: pypdf, and pypdfium2 where it fails.")
     ] = None,
-    prune_missing: Annotated[bool, typer.Option("--prune-missing", help="Take out documents whose files are not there any more.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what is new, changed, moved and gone; change nothing.")] = False,
-    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try the files again that could not be memorized.")] = False,
+    prune_missing: Annotated[bool, typer.Option("--prune-missing", help="Remove documents whose files no longer exist.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what is new, changed, moved and gone; change nothing.")] = False,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Retry the files that failed before.")] = False,
     workers: Annotated[
-        int | None, typer.Option("--workers", min=1, help="Processes that extract text; with --ray, actors on the cluster.")
+        int | None, typer.Option("--workers", min=1, help="Number of processes that extract text; with --ray, number of actors.")
     ] = None,
     ray: Annotated[
         str | None,
         typer.Option(
-            "--ray", metavar="[ADDRESS]", help="Memorize on a Ray cluster: auto, HOST:PORT, ray://…; without an address, on this machine."
+            "--ray", metavar="[ADDRESS]", help="Memorize on a Ray cluster: auto, HOST:PORT or ray://…. Without an address, on this machine."
         ),
     ] = None,
     budget: Annotated[
         str | None,
-        typer.Option("--budget", help="What the memory may take, such as 500MB, from now on; what is least worth keeping is forgotten."),
+        typer.Option(
+            "--budget", help="Limit the size of the memory from now on, such as to 500MB. The least useful documents are forgotten."
+        ),
     ] = None,
     device: Device = None,
     home: Home = None,
 ) -> None:
-    """Memorize documents: stream them through the model and keep the learned memory weights.
+    """Memorize documents: run them through the model and store the memory weights that it learns.
 
-    Unchanged files are skipped, so the same command goes on where it was interrupted.
+    Unchanged files are skipped. After an interruption, the same command continues where it stopped.
     """
     folder, models = home_folder(home), Models(device=device)
     if not paths and not retry_failed:
         raise UsageError("Name the files or folders to memorize: titans ingest FOLDER")
     if pdf_engine not in (None, "pypdf", "pypdfium2"):
-        raise UsageError(f"There is no PDF engine {pdf_engine!r}. Choose pypdf or pypdfium2.")
+        raise UsageError(f"Unknown PDF engine {pdf_engine!r}. Choose pypdf or pypdfium2.")
     check_encoding(encoding)
     wanted = list(paths or [])
     if retry_failed:
@@ -93,7 +95,7 @@ def ingest(
     result = ingest_and_show(folder, models, wanted, request)
     locked = [error.path for error in result.did.failed if error.kind == "encrypted"]
     if locked and not result.interrupted and sys.stdin.isatty() and sys.stderr.isatty():
-        asked = typer.prompt(f"Password of {len(locked)} encrypted PDFs (empty to leave them out)", "", hide_input=True, err=True)
+        asked = typer.prompt(f"Password of {counted(len(locked), 'encrypted PDF')} (empty to skip)", "", hide_input=True, err=True)
         if asked:
             options = replace(options, passwords=(*options.passwords, asked))
             result = ingest_and_show(folder, models, locked, replace(request, options=options, prune_missing=False))

@@ -14,12 +14,12 @@ from titans_cli.settings import home_folder
 @command("titans migrate", "titans migrate --weights old/model/weights")
 def migrate(
     weights: Annotated[
-        Path | None, typer.Option("--weights", help="Folder model/weights of the older titans that wrote the memories.", exists=True)
+        Path | None, typer.Option("--weights", help="The folder model/weights of the titans that wrote the memories.", exists=True)
     ] = None,
     device: Device = None,
     home: Home = None,
 ) -> None:
-    """Bring a store of an older titans up to date; with other model weights: recite with the old, write with these."""
+    """Update a store of an older titans. If the model weights changed: recite with the old, write with the new."""
     from titans_cli.services.migrate import migrate as run
 
     with IngestBar() as bar:

@@ -1,4 +1,4 @@
-"""What commands have in common: options, the examples of their help, and how they become commands of Typer."""
+"""Shared parts of commands: options, examples in the help, and the conversion to Typer commands."""
 
 import codecs
 import inspect
@@ -22,7 +22,7 @@ Home = Annotated[Path | None, typer.Option("--home", help="Folder of the store."
 Device = Annotated[
     str | None,
     typer.Option(
-        "--device", envvar=DEVICE, show_envvar=True, help="Where the model runs: cpu, cuda or mps; the fastest one there when not given."
+        "--device", envvar=DEVICE, show_envvar=True, help="Where the model runs: cpu, cuda or mps. Default: the fastest available."
     ),
 ]
 Llm = Annotated[
@@ -32,16 +32,18 @@ Llm = Annotated[
         metavar="URL",
         envvar=LLM_URL,
         show_envvar=True,
-        help="A language model's server, such as http://localhost:11434: it writes the answer from what is recited.",
+        help="Server of a language model that writes the answer from recited quotes, such as http://localhost:11434.",
     ),
 ]
 Model = Annotated[
     str | None,
-    typer.Option("--model", metavar="NAME", envvar=LLM_MODEL, show_envvar=True, help="Its model. Optional if the server has one model."),
+    typer.Option(
+        "--model", metavar="NAME", envvar=LLM_MODEL, show_envvar=True, help="Model of the --llm server. Optional if it has only one."
+    ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs: see docs/json.md.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only what was asked for, and errors.")]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more of what is done.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, as described in docs/json.md.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only the result and errors.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print more details.")]
 
 
 def command(
@@ -90,7 +92,7 @@ def check_encoding(encoding: str | None) -> None:
     try:
         codecs.lookup(encoding or "utf-8")
     except LookupError as error:
-        raise UsageError(f"There is no encoding {encoding!r}. Try utf-8, cp1252 or shift_jis.") from error
+        raise UsageError(f"Unknown encoding {encoding!r}. Try utf-8, cp1252 or shift_jis.") from error
 
 
 def need(package: str, extra: str) -> None:

@@ -17,7 +17,7 @@ def recite(
     device: Device = None,
     home: Home = None,
 ) -> None:
-    """Continue from memory what follows these words."""
-    with working("Remembering"):
+    """Recite from memory the text that follows these words."""
+    with working("Reciting"):
         continuation = Session(home_folder(home), device).read(lambda assistant: recite_on(assistant.retriever, words))
     print_continuation(continuation)

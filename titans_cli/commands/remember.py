@@ -13,11 +13,11 @@ from titans_cli.settings import home_folder
 
 @command('titans remember "The spare key is under the third flowerpot."', "pbpaste | titans remember -")
 def remember(
-    text: Annotated[str, typer.Argument(help="What to remember; - reads standard input.")],
+    text: Annotated[str, typer.Argument(help="The note, or - to read standard input.")],
     device: Device = None,
     home: Home = None,
 ) -> None:
-    """Save a short note, filed under the present date and time; titans forget deletes it again."""
+    """Save a short note, filed under the current date and time. Delete it with titans forget."""
     from titans_cli.services.ingest.remember import remember as run
 
     told = sys.stdin.read() if text == "-" else text

@@ -16,16 +16,16 @@ PORT = 8372
 
 @command("titans serve", "titans serve --port 0", "titans serve --token-file token.txt", json=False)
 def serve(
-    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes any that is free.")] = PORT,
-    host: Annotated[str, typer.Option("--host", help="Only 127.0.0.1: nobody else's machine can ask.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port to listen on; 0 picks a free one.")] = PORT,
+    host: Annotated[str, typer.Option("--host", help="Must be 127.0.0.1: no other machine can connect.")] = "127.0.0.1",
     token_file: Annotated[
         Path | None,
-        typer.Option("--token-file", readable=False, help="File with a token that each request must bring; $TITANS_TOKEN does the same."),
+        typer.Option("--token-file", readable=False, help="File with a token that each request must send. Alternative: set TITANS_TOKEN."),
     ] = None,
     device: Device = None,
     home: Home = None,
 ) -> None:
-    """Let editors and other programs on this machine ask the memory, as they would ask OpenAI's chat API."""
+    """Let other programs on this machine ask the memory through a chat API compatible with OpenAI's."""
     need("starlette", "serve")
     need("uvicorn", "serve")
     from titans_cli.servers.http import open_socket  # extras
@@ -34,8 +34,8 @@ def serve(
     token = read_token(token_file)
     with open_socket(host, port) as listening:
         address = f"http://127.0.0.1:{listening.getsockname()[1]}/v1"
-        kept = "with the token" if token else "for every program on this machine"
-        say(f"Listening at {address} {kept}; the model is called titans. Ctrl-C ends it.")
+        access = "requests need the token" if token else "every program on this machine can ask"
+        say(f"Listening on {address} ({access}). The model's name is titans. Stop with Ctrl-C.")
         run(Session(home_folder(home), device), listening, token, print_error)
 
 
@@ -47,7 +47,7 @@ def read_token(file: Path | None) -> str | None:
         raise UsageError(f"Cannot read the token in {file} ({error}).") from error
     token = token.strip()
     if file is not None and not token:
-        raise UsageError(f"There is no token in {file}. Write one: openssl rand -hex 32 > {file}")
+        raise UsageError(f"{file} holds no token. Create one: openssl rand -hex 32 > {file}")
     if not token.isascii() or not token.isprintable() or " " in token:
-        raise UsageError("The token must be of printable ASCII characters without spaces.")
+        raise UsageError("The token must consist of printable ASCII characters without spaces.")
     return token or None

@@ -8,5 +8,5 @@ from titans_cli.settings import home_folder
 
 @command("titans status", "titans status --json | jq .tokens")
 def status(home: Home = None) -> None:
-    """Show what is memorized, and what could not be."""
+    """Show what is memorized and which files failed."""
     print_status(run(home_folder(home)))

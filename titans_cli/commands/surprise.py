@@ -13,17 +13,17 @@ from titans_cli.settings import home_folder
 
 @command("titans surprise draft.pdf", "titans surprise draft.pdf --html draft.html --png draft.png", "titans surprise news.txt --least 0.5")
 def surprise(
-    file: Annotated[Path, typer.Argument(readable=False, help="A file of a kind that titans ingest reads, or - for standard input.")],
-    least: Annotated[float, typer.Option("--least", min=0, max=1, help="Show only sentences of at least this surprise.")] = 0,
-    html: Annotated[Path | None, typer.Option("--html", help="Also write a page for a browser.")] = None,
-    png: Annotated[Path | None, typer.Option("--png", help="Also write an image.")] = None,
-    encoding: Annotated[str | None, typer.Option("--encoding", help="Of a text file; told from its bytes when not given.")] = None,
+    file: Annotated[Path, typer.Argument(readable=False, help="File of a kind that titans ingest reads, or - for standard input.")],
+    least: Annotated[float, typer.Option("--least", min=0, max=1, help="Show only sentences with at least this surprise.")] = 0,
+    html: Annotated[Path | None, typer.Option("--html", help="Also write an HTML page.")] = None,
+    png: Annotated[Path | None, typer.Option("--png", help="Also write a PNG image.")] = None,
+    encoding: Annotated[str | None, typer.Option("--encoding", help="Encoding of a text file. Default: detected.")] = None,
     device: Device = None,
     home: Home = None,
 ) -> None:
-    """Show what in a document is new to this memory and what it knew, word by word.
+    """Show, word by word, what in a document is new to the memory and what it already knows.
 
-    Nothing is memorized. Memories that fit are recited and laid beside each sentence: 0 is known word for word, 1 is new.
+    Each sentence is compared with recited memories: 0 is known word for word, 1 is new. Nothing is memorized.
     """
     from titans_cli.services.novelty.report import surprise as run
 

@@ -14,19 +14,19 @@ from titans_cli.settings import home_folder
 
 @command("titans watch ./notes", "titans watch ./notes --exclude drafts")
 def watch(
-    folders: Annotated[list[Path], typer.Argument(readable=False, help="Folders to keep memorized.")],
-    include: Annotated[list[str] | None, typer.Option("--include", help="Only files that fit this pattern.")] = None,
-    exclude: Annotated[list[str] | None, typer.Option("--exclude", help="No files or folders that fit this pattern.")] = None,
+    folders: Annotated[list[Path], typer.Argument(readable=False, help="Folders to watch.")],
+    include: Annotated[list[str] | None, typer.Option("--include", help="Only files that match this pattern.")] = None,
+    exclude: Annotated[list[str] | None, typer.Option("--exclude", help="Skip files and folders that match this pattern.")] = None,
     device: Device = None,
     home: Home = None,
 ) -> None:
-    """Keep folders memorized: learn new and changed files as they come, take out those that are deleted. Ctrl-C ends it."""
+    """Watch folders: memorize new and changed files, forget deleted ones. Stop with Ctrl-C."""
     from titans_cli.services.ingest.watch import watch as run
 
     missing = [folder for folder in folders if not folder.is_dir()]
     if missing:
-        raise UsageError(f"{missing[0]} is no folder. Name folders to watch.")
-    print_note(f"Watching {', '.join(map(str, folders))}. Ctrl-C ends it.")
+        raise UsageError(f"{missing[0]} is not a folder. Name folders to watch.")
+    print_note(f"Watching {', '.join(map(str, folders))}. Stop with Ctrl-C.")
     for result in run(home_folder(home), Models(device=device), folders, include or (), exclude or ()):
         print_ingest(result)
         if result.interrupted:

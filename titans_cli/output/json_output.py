@@ -1,4 +1,4 @@
-"""What --json prints of each result. A contract: documented in docs/json.md, and a test compares the two."""
+"""The JSON of each result, printed with --json. A contract: a test compares it with docs/json.md."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ def of_deleted(name: str, freed: int) -> Facts:
 
 
 def of_forgotten(result: Forgotten) -> Facts:
-    """``dry_run`` is there only where nothing was changed."""
+    """``dry_run`` is present only if nothing was changed."""
     facts: Facts = {
         "documents": [of_document(document) for document in result.documents],
         "still_in": [snapshot.name for snapshot in result.still_in],

@@ -4,13 +4,13 @@ import time
 
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from titans_cli.output.terminal import err, mode, say, where
+from titans_cli.output.terminal import counted, err, mode, say, where
 
 __all__ = ["IngestBar"]
 
 
 class IngestBar:
-    """Shown if stderr is a terminal, not with --quiet. --verbose prints the name of each memorized document."""
+    """Shown on a terminal, not with --quiet. With --verbose, also prints the name of each memorized document."""
 
     def __init__(self) -> None:
         self.bar = Progress(
@@ -38,7 +38,7 @@ class IngestBar:
         self.bar.stop()
 
     def begin(self, files: int, size: int) -> None:
-        self.bar.update(self.task, total=max(1, size), description=f"{files} files")
+        self.bar.update(self.task, total=max(1, size), description=counted(files, "file"))
 
     def file(self, name: str, pages: int | None, size: int) -> None:
         self.name, self.pages, self.size = where(name), pages, size
@@ -51,7 +51,7 @@ class IngestBar:
         self.bar.update(self.task, description=self.shown() + page, speed=speed, completed=self.finished + share * self.size)
 
     def shown(self) -> str:
-        """The file's name, or the end of it where the terminal is narrow."""
+        """The file's name, or only its end if the terminal is narrow."""
         room = max(12, err.width // 3)
         return self.name if len(self.name) <= room else "…" + self.name[1 - room :]
 

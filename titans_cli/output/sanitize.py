@@ -1,4 +1,4 @@
-"""Removes from foreign text what controls a terminal or is invisible; also from text that streams in."""
+"""Removes terminal control sequences and invisible characters from untrusted text, also from streamed text."""
 
 import re
 
@@ -16,8 +16,10 @@ CONTROLS = re.compile(
 
 
 def plain(text: str) -> str:
-    """``text`` without what controls a terminal or is invisible: escape sequences with their content, C0 and C1 controls but newline
-    and tab, bidirectional controls, line separators, tag characters and lone surrogates.
+    """``text`` without terminal control and invisible characters.
+
+    Removed are escape sequences with their content, C0 and C1 controls except newline and tab, bidirectional controls, line separators, tag
+    characters and lone surrogates.
     """
     return CONTROLS.sub("", ESCAPES.sub("", text))
 
@@ -36,7 +38,7 @@ SEQUENCE = re.compile(f"(?P<begun>{BEGUN})|{ESCAPES.pattern}", re.DOTALL)
 
 
 class PlainStream:
-    """``plain`` for text that streams in: what ``feed`` and ``finish`` return, joined, equals ``plain`` of the whole."""
+    """``plain`` for streamed text: the joined results of ``feed`` and ``finish`` equal ``plain`` of the whole text."""
 
     def __init__(self) -> None:
         self.held = ""  # the beginning of a sequence whose end has not come
@@ -54,6 +56,6 @@ class PlainStream:
         return plain(text[: begun.start()])
 
     def finish(self) -> str:
-        """The rest, when nothing follows."""
+        """The rest of the text, after the end of the stream."""
         text, self.held = self.held, ""
         return plain(text)

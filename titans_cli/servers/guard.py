@@ -1,4 +1,4 @@
-"""Access control of the HTTP server: programs on this machine only, with the token if one is set, and no foreign web pages."""
+"""Access control of the HTTP server: only programs on this machine, with the token if one is set, and no foreign websites."""
 
 import hmac
 import re
@@ -14,9 +14,9 @@ from titans_cli.encoding import well_formed
 __all__ = ["BODY", "LOOPBACK_ORIGIN", "Guard", "error_response"]
 
 BODY = 1_000_000
-"""Bytes of a request's body."""
+"""Most bytes of a request's body."""
 DRAINED = 8 * BODY
-"""Bytes of a body that is too large which are still read, so that the client reads the refusal before the connection closes."""
+"""Bytes of a too large body that are still read, so that the client reads the refusal before the connection closes."""
 LOOPBACK_ORIGIN = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?"
 HOSTS = ("localhost", "127.0.0.1", "::1")
 
@@ -33,8 +33,8 @@ def error_response(status: int, message: str, code: str | None = None, field: st
 class Guard:
     """Refuses requests by their headers, before the body is read.
 
-    A web page can send requests to this machine. It cannot hide its Origin, and if its own name resolves to this machine (DNS
-    rebinding), Host is that name.
+    A website can send requests to this machine, but it cannot hide its Origin. If its own name resolves to this machine (DNS rebinding),
+    the Host header contains that name.
     """
 
     def __init__(self, app: ASGIApp, port: int, token: str | None, body: int):
@@ -52,7 +52,7 @@ class Guard:
             if whole is not None:
                 await self.app(scope, replayed(whole, receive), send)
                 return
-            refusal = (413, f"The body has more than {self.body:,} bytes.", "too_large")
+            refusal = (413, f"The request body is larger than {self.body:,} bytes.", "too_large")
         else:
             await drain(receive)
         await error_response(*refusal)(scope, receive, send)
@@ -61,17 +61,17 @@ class Guard:
         """Status, message and code if the headers are refused, else None."""
         headers = Headers(scope=scope)
         if len(headers.getlist("host")) != 1 or not self.is_here(headers["host"]):
-            return 403, f"Ask at http://127.0.0.1:{self.port} by that name.", "wrong_host"
+            return 403, f"Wrong Host header. Use http://127.0.0.1:{self.port}", "wrong_host"
         origins = headers.getlist("origin")
         if any(not re.fullmatch(LOOPBACK_ORIGIN, origin) for origin in origins):
-            return 403, "Pages from elsewhere may not ask.", "wrong_origin"
+            return 403, "Requests from other websites are not allowed.", "wrong_origin"
         if scope["method"] == "OPTIONS" and origins:
             return None  # what a browser asks before it sends the token
         if self.token is not None and not self.may(headers.getlist("authorization")):
-            return 401, "Send the token: Authorization: Bearer TOKEN", "wrong_token"
+            return 401, "Missing or wrong token. Send the header Authorization: Bearer TOKEN", "wrong_token"
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
         if scope["method"] == "POST" and kind != "application/json":
-            return 415, "Send JSON, with Content-Type: application/json", "wrong_content_type"
+            return 415, "Send JSON with Content-Type: application/json", "wrong_content_type"
         return None
 
     def is_here(self, host: str) -> bool:
@@ -88,7 +88,7 @@ class Guard:
         return scheme.lower() == "bearer" and hmac.compare_digest(token.strip().encode("latin-1", "replace"), self.token.encode())
 
     async def read(self, scope: Scope, receive: Receive) -> bytes | None:
-        """The body; None for one that is too large."""
+        """The body, or None if it is too large."""
         declared = Headers(scope=scope).get("content-length", "0")
         if declared.isascii() and declared.isdigit() and int(declared[:20]) > self.body:
             await drain(receive)
@@ -109,7 +109,7 @@ class Guard:
 
 
 async def drain(receive: Receive) -> None:
-    """Read on, up to a bound."""
+    """Read and drop the rest of the body, up to a limit."""
     size = 0
     while size < DRAINED:
         message = await receive()
@@ -119,7 +119,7 @@ async def drain(receive: Receive) -> None:
 
 
 def replayed(whole: bytes, receive: Receive) -> Receive:
-    """A ``receive`` that returns a body which was read before."""
+    """A ``receive`` that returns a body that was already read."""
     first: list[dict[str, Any]] = [{"type": "http.request", "body": whole, "more_body": False}]
 
     async def again() -> Message:

@@ -1,4 +1,4 @@
-"""``titans serve``: OpenAI's chat API in front of the memory, for programs on this machine."""
+"""``titans serve``: a chat API compatible with OpenAI's, for programs on this machine."""
 
 import json
 import socket
@@ -36,13 +36,13 @@ __all__ = ["MODEL", "make_app", "open_socket", "serve"]
 MODEL = "titans"
 HOSTS = ("127.0.0.1", "localhost")
 QUESTION = 4_000
-"""Characters of a question; the model reads a few hundred words of it."""
+"""Most characters of a question; the model reads a few hundred words of it."""
 REFUSED = "Not in memory."
 
 
 @dataclass(frozen=True)
 class Asked:
-    """The parts of a chat request that are used."""
+    """The parts of a chat request that titans uses."""
 
     question: str
     earlier: tuple[tuple[str, str | None], ...]  # questions and answers, in their order; None where it was not in memory
@@ -65,9 +65,9 @@ def parse(body: bytes) -> Asked:
     except (ValueError, RecursionError) as error:
         raise RequestError(f"The body is not JSON ({str(error)[:100]}).", code="invalid_json") from error
     if not isinstance(request, dict):
-        raise RequestError('The body must be an object, such as {"model": "titans", "messages": [...]}.')
+        raise RequestError('The body must be a JSON object, such as {"model": "titans", "messages": [...]}.')
     if request.get("model", MODEL) != MODEL:
-        raise RequestError(f'There is no such model here. Use "{MODEL}".', "model", "model_not_found", 404)
+        raise RequestError(f'Unknown model. Use "{MODEL}".', "model", "model_not_found", 404)
     messages = request.get("messages")
     if not isinstance(messages, list) or not messages:
         raise RequestError('Give "messages": [{"role": "user", "content": "…"}].', "messages")
@@ -76,7 +76,7 @@ def parse(body: bytes) -> Asked:
         raise RequestError('Each of "messages" must be an object with "role" and "content".', "messages")
     turns = [(role, text.strip()) for role, text in said if role in ("user", "assistant")]
     if not turns or turns[-1][0] != "user" or not turns[-1][1]:
-        raise RequestError('The last of "messages" must be of the user and hold a question.', "messages")
+        raise RequestError('The last of "messages" must have the role "user" and contain a question.', "messages")
     if len(turns[-1][1]) > QUESTION:
         raise RequestError(f"The question has more than {QUESTION:,} characters. Ask a shorter one.", "messages", "question_too_long")
     options = request.get("stream_options")
@@ -97,7 +97,7 @@ def text_of(content: object) -> str:
 
 
 def earlier_of(turns: Sequence[tuple[str, str]]) -> tuple[tuple[str, str | None], ...]:
-    """Earlier questions with the answers that ``content_of`` gave."""
+    """Earlier questions with their answers, as ``content_of`` wrote them."""
     pairs = []
     for (role, question), (next_role, reply) in pairwise(turns):
         if role == "user" and next_role == "assistant" and question:
@@ -107,7 +107,7 @@ def earlier_of(turns: Sequence[tuple[str, str]]) -> tuple[tuple[str, str | None]
 
 
 def content_of(answer: Answer, asked: str) -> Iterator[str]:
-    """The answer as text, in pieces: the answer alone on the first line, then the evidence."""
+    """The answer as pieces of text: first a line with the answer alone, then the evidence."""
     yield REFUSED if answer.answer is None else answer.answer
     for evidence in answer.evidence:
         page = "" if evidence.page is None else f", page {evidence.page}"
@@ -120,7 +120,7 @@ def content_of(answer: Answer, asked: str) -> Iterator[str]:
 
 
 class Chat:
-    """Answers requests one at a time; others wait. A request whose client has left is skipped."""
+    """Answers one request at a time. A request whose client has disconnected is skipped."""
 
     def __init__(self, session: Session, report: Callable[[str], None]):
         self.session = session
@@ -133,7 +133,7 @@ class Chat:
         name = request.path_params.get("name")
         if name is None:
             return JSONResponse({"object": "list", "data": [model]})
-        return JSONResponse(model) if name == MODEL else error_response(404, f'There is no such model. Use "{MODEL}".', "model_not_found")
+        return JSONResponse(model) if name == MODEL else error_response(404, f'Unknown model. Use "{MODEL}".', "model_not_found")
 
     async def complete(self, request: Request) -> Response:
         try:
@@ -150,8 +150,8 @@ class Chat:
             code = "no_memory" if isinstance(error, NoStoreError) else "memory_unusable"
             return error_response(503, str(error), code)
         except Exception as error:
-            self.report(f"A question could not be answered ({type(error).__name__}: {error}).")
-            return error_response(500, "titans failed; its terminal says more.")
+            self.report(f"Failed to answer a question ({type(error).__name__}: {error}).")
+            return error_response(500, "Internal error. See the terminal where titans serve runs.")
         whole = self.completion(asked, answer, counts)
         shown = BackgroundTask(count_answer, self.session.home, answer)
         if asked.stream:
@@ -164,7 +164,7 @@ class Chat:
         return Response(json.dumps(whole), media_type="application/json", background=shown)
 
     def answer(self, asked: Asked) -> tuple[Answer, tuple[int, int]]:
-        """The answer, and the number of tokens of the question and of the reply. Raises TitansError."""
+        """The answer, and the token counts of the question and of the reply. Raises TitansError."""
         earlier = [Answer(question, said, 1.0, (), 0) for question, said in asked.earlier]
         answer = self.session.read(lambda assistant: ask_in_conversation(assistant, asked.question, earlier))
         tokenizer = self.session.models.tokenizer
@@ -184,7 +184,7 @@ class Chat:
         }
 
     def events(self, asked: Asked, answer: Answer, whole: dict[str, Any]) -> Iterator[str]:
-        """The same as server-sent events."""
+        """The same reply as server-sent events."""
         head = {name: whole[name] for name in ("id", "created", "model")} | {"object": "chat.completion.chunk"}
 
         def event(delta: dict[str, Any], end: str | None = None, **more: Any) -> str:
@@ -205,13 +205,16 @@ def sent(facts: dict[str, Any]) -> str:
 
 
 def make_app(session: Session, port: int, token: str | None, report: Callable[[str], None]) -> Starlette:
-    """The application for a server at ``port``; ``report`` is called with a line about each unexpected error."""
+    """The application for a server at ``port``. ``report`` is called with a line about each unexpected error."""
     chat = Chat(session, report)
 
     async def refuse(_: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500
-        known = {404: "There is nothing here. Use /v1/chat/completions or /v1/models.", 405: "Use GET for /v1/models, POST for the rest."}
-        return error_response(status, known.get(status, "The request cannot be answered."))
+        known = {
+            404: "Not found. Use /v1/chat/completions or /v1/models.",
+            405: "Wrong method. Use POST for /v1/chat/completions, GET for /v1/models.",
+        }
+        return error_response(status, known.get(status, "The request failed."))
 
     routes = [
         Route("/v1/models", chat.models),
@@ -229,8 +232,8 @@ def open_socket(host: str, port: int) -> socket.socket:
     """A socket that listens on 127.0.0.1. Raises UsageError for another host, TitansError for a port in use."""
     if host not in HOSTS:
         raise UsageError(
-            f"titans serve listens on 127.0.0.1 alone, not on {host}: whoever reaches it can read the memory. "
-            f"From another machine use a tunnel: ssh -L {port}:127.0.0.1:{port} THIS-MACHINE"
+            f"titans serve listens only on 127.0.0.1, not on {host}, because anyone who can connect can read the memory. "
+            f"From another machine, use a tunnel: ssh -L {port}:127.0.0.1:{port} THIS-MACHINE"
         )
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
@@ -239,7 +242,7 @@ def open_socket(host: str, port: int) -> socket.socket:
         listening.listen(128)
     except OSError as error:
         listening.close()
-        raise TitansError(f"Port {port} cannot be used ({error.strerror}). Choose another: titans serve --port 0") from error
+        raise TitansError(f"Cannot use port {port} ({error.strerror}). Choose another: titans serve --port 0") from error
     return listening
 
 

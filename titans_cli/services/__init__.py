@@ -1,1 +1,1 @@
-"""What the program does, without a word on the screen: each use case returns a frozen result."""
+"""What the program does. Each service returns a frozen result and prints nothing."""

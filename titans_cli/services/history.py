@@ -16,7 +16,7 @@ __all__ = ["Listed", "clear", "forget_turns", "keep", "load", "look", "names", "
 
 
 def keep(home: Path, answer: Answer, typed: str, conversation: str = "") -> None:
-    """Keep a question and its answer, unless that is switched off. Errors in writing are ignored."""
+    """Save a question and its answer, unless the history is off. Write errors are ignored."""
     if not history_wanted():
         return
     sources = [(evidence.source.path, evidence.document, evidence.page) for evidence in answer.evidence if evidence.source is not None]
@@ -28,7 +28,7 @@ def keep(home: Path, answer: Answer, typed: str, conversation: str = "") -> None
 
 @dataclass(frozen=True)
 class Listed:
-    """Turns, oldest first, and whether further ones are kept."""
+    """Turns, oldest first, and whether the history is on."""
 
     turns: tuple[Turn, ...]
     kept: bool
@@ -42,19 +42,19 @@ def opened(home: Path) -> History:
 
 
 def look(home: Path, words: Sequence[str] = (), last: int | None = None, conversation: str | None = None) -> Listed:
-    """The ``last`` turns that hold all ``words``, of one ``conversation`` or of all."""
+    """The ``last`` turns that contain all ``words``, of one ``conversation`` or of all."""
     with opened(home) as history:
         return Listed(tuple(history.turns(words, conversation, last)), history.kept and history_wanted())
 
 
 def load(home: Path, conversation: str | None = None) -> tuple[str, list[Answer]]:
-    """The name and the answers of a conversation, or of the last one. Raises UsageError when there is none."""
+    """The name and the answers of a conversation, or of the last one. Raises UsageError if there is none."""
     with opened(home) as history:
         names = history.conversations()
         name = names[0] if conversation is None and names else conversation
         if name not in names:
-            known = f" There are: {', '.join(map(repr, filter(None, names[:5])))}." if any(names) else ""
-            raise UsageError(f"There is no conversation {name!r}.{known}" if name else "Nothing was asked yet.")
+            known = f" Conversations: {', '.join(map(repr, filter(None, names[:5])))}." if any(names) else ""
+            raise UsageError(f"No conversation is named {name!r}.{known}" if name else "Nothing was asked yet.")
         return name or "", [said(turn) for turn in history.turns(conversation=name)]
 
 
@@ -73,7 +73,7 @@ def rename(home: Path, conversation: str, name: str) -> None:
     """Rename a conversation. Raises UsageError when the name is taken."""
     with opened(home) as history:
         if name in history.conversations():
-            raise UsageError(f"There is a conversation {name!r} already. Choose another name.")
+            raise UsageError(f"A conversation named {name!r} already exists. Choose another name.")
         history.rename(conversation, name)
 
 
@@ -83,13 +83,13 @@ def switch(home: Path, keep: bool) -> None:
 
 
 def clear(home: Path) -> int:
-    """Delete all turns. Returns how many."""
+    """Delete all turns; returns their number."""
     with opened(home) as history:
         return history.clear()
 
 
 def forget_turns(home: Path, documents: Iterable[StoredDocument]) -> int:
-    """Delete the turns whose answers rest on ``documents``. Returns how many."""
+    """Delete the turns whose answers come from ``documents``; returns their number."""
     if not (home / "history.db").exists():
         return 0
     with History.open(home) as history:

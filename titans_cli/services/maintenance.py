@@ -1,4 +1,4 @@
-"""Keep a store sound: forget documents, prune what nobody needs, find what is wrong and what mends it."""
+"""Maintenance of a store: forget documents, prune, find problems and repair them."""
 
 import difflib
 import random
@@ -30,12 +30,12 @@ __all__ = [
 ]
 
 KEEP = 10
-"""Automatic snapshots that pruning leaves, the newest ones."""
+"""Newest automatic snapshots that pruning keeps."""
 
 
 @dataclass(frozen=True)
 class Forgotten:
-    """What was forgotten, and which snapshots hold it still."""
+    """What was forgotten, and which snapshots still hold it."""
 
     documents: tuple[StoredDocument, ...]
     still_in: tuple[Snapshot, ...]
@@ -44,8 +44,10 @@ class Forgotten:
 
 
 def find_documents(documents: Sequence[StoredDocument], wanted: Iterable[str]) -> list[StoredDocument]:
-    """The documents that are called so, each by one of: name; path; six or more digits that its content's SHA-256 begins with; name or
-    path, @ and such digits; a part of a name that only one has. Raises UsageError.
+    """The documents that ``wanted`` names. Raises UsageError.
+
+    A document is named by its name, its path, at least six first digits of its content's SHA-256, a name or path followed by @ and such
+    digits, or a part of a name that matches only one.
     """
     found = []
     for text in wanted:
@@ -54,14 +56,17 @@ def find_documents(documents: Sequence[StoredDocument], wanted: Iterable[str]) -
             names = [d.name for d in fitting] or difflib.get_close_matches(text, [d.name for d in documents], 3, 0.4)
             if len(set(names)) < len(names):  # after a merge, several files may have one name
                 names = [f"{d.name}@{d.source_sha256[:8]}" for d in fitting or documents if d.name in names]
-            hint = f" Do you mean {', '.join(map(repr, names[:5]))}?" if names else " See them with: titans status"
-            raise UsageError(f"{'Several documents are' if fitting else 'No document is'} called {text!r}.{hint}")
+            listed = ", ".join(map(repr, names[:5]))
+            if fitting:
+                more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+                raise UsageError(f"{text!r} matches {len(names)} documents: {listed}{more}. Name one of them.")
+            raise UsageError(f"No document matches {text!r}. " + (f"Did you mean {listed}?" if names else "List all: titans status"))
         found += fitting
     return list(dict.fromkeys(found))
 
 
 def called(documents: Sequence[StoredDocument], text: str) -> list[StoredDocument]:
-    """All documents that ``text`` may mean, by the first way of naming them that fits any."""
+    """All documents that ``text`` may name, by the first kind of name that matches any."""
     name, _, digits = text.rpartition("@")
     ways = [[d for d in documents if text in (d.name, d.path)]]
     if re.fullmatch("[0-9a-f]{6,64}", digits):
@@ -71,10 +76,10 @@ def called(documents: Sequence[StoredDocument], text: str) -> list[StoredDocumen
 
 
 def forget(home: Path, wanted: Sequence[str], everywhere: bool = False) -> Forgotten:
-    """Take documents out of what questions are answered from, and keep what was there as a snapshot; ``everywhere``: out of all
-    snapshots, and off the disk.
+    """Remove documents from the current state, and keep the state before as a snapshot; with ``everywhere``, remove them from all
+    snapshots and from the disk.
 
-    A document is one file: another file with the same content keeps its memories. Raises UsageError for unknown ones.
+    A document is one file: another file with the same content keeps its memories. Raises UsageError for unknown documents.
     """
     with Store.open(home) as store, store.locked():
         documents = find_documents(store.documents(store.require_head()), wanted)
@@ -88,7 +93,7 @@ def forget(home: Path, wanted: Sequence[str], everywhere: bool = False) -> Forgo
 
 
 def would_forget(home: Path, wanted: Sequence[str], everywhere: bool = False) -> Forgotten:
-    """What ``forget`` would do, and which snapshots would hold the documents still; nothing is changed."""
+    """What ``forget`` would do, and which snapshots would still hold the documents; changes nothing."""
     with Store.open(home) as store:
         documents = find_documents(store.documents(store.require_head()), wanted)
         going = {document.id for document in documents}
@@ -99,7 +104,7 @@ def would_forget(home: Path, wanted: Sequence[str], everywhere: bool = False) ->
 
 
 def forget_everywhere(home: Path, forgotten: Forgotten) -> Forgotten:
-    """Take documents that were forgotten out of all other snapshots too, and off the disk."""
+    """Remove forgotten documents from all other snapshots too, and from the disk."""
     with Store.open(home) as store, store.locked():
         forget_turns(home, forgotten.documents)
         still_in, freed = garbage.forget(store, forgotten.documents, everywhere=True)
@@ -108,7 +113,7 @@ def forget_everywhere(home: Path, forgotten: Forgotten) -> Forgotten:
 
 @dataclass(frozen=True)
 class Pruned:
-    """What pruning took away, or would."""
+    """What pruning deleted, or would delete."""
 
     snapshots: tuple[str, ...]
     files: int  # that no document needs
@@ -116,7 +121,7 @@ class Pruned:
 
 
 def prune(home: Path, keep: int = KEEP, dry_run: bool = False) -> Pruned:
-    """Delete automatic snapshots but the newest ``keep`` and the head, files that a killed run left, and old indexes."""
+    """Delete automatic snapshots except the newest ``keep`` and the head, files that a killed run left, and old indexes."""
     with Store.open(home) as store, store.locked(repair=False):  # it does all of that, and counts it
         head = store.require_head()
         automatic = [s for s in store.snapshots() if is_automatic(s.name) and s.id != head.id]
@@ -141,7 +146,7 @@ def prune(home: Path, keep: int = KEEP, dry_run: bool = False) -> Pruned:
 
 @dataclass(frozen=True)
 class Problem:
-    """Something that is wrong, and the command that mends it."""
+    """A problem, and the command that repairs it."""
 
     what: str
     remedy: str
@@ -149,16 +154,18 @@ class Problem:
 
 
 def check(home: Path, read_data: bool = False) -> list[Problem]:
-    """What is wrong with the store: its catalog, and whether each shard is there; ``read_data`` reads every byte of them too.
+    """The problems of the store: of its catalog, and missing shards. ``read_data`` also reads every byte of the shards.
 
-    Raises NoStoreError, and DamagedError when the database cannot even be opened.
+    Raises NoStoreError, and DamagedError if the database cannot even be opened.
     """
     with Store.open(home) as store:
         problems = [Problem(f"The database is damaged: {row}.", "titans import BACKUP --home NEW") for row in store.broken_rows()]
         for snapshot in store.snapshots():
             if digest_of(store.documents(snapshot), snapshot.fingerprint) != snapshot.digest:
                 problems.append(
-                    Problem(f"Snapshot {snapshot.name} is not what its digest says.", f"titans snapshot delete {snapshot.name}")
+                    Problem(
+                        f"The documents of snapshot {snapshot.name} do not match its digest.", f"titans snapshot delete {snapshot.name}"
+                    )
                 )
         owners: dict[str, list[str]] = {}
         for snapshot in store.snapshots():
@@ -180,12 +187,14 @@ def check(home: Path, read_data: bool = False) -> list[Problem]:
                 problems.append(Problem(wrong, f"titans doctor --fix; {ingest_again(owners.get(digest, []))}"))
         orphans = garbage.orphans(store)
         if orphans:
-            problems.append(Problem(f"{len(orphans)} files were left by runs that were killed.", "titans prune", True))
+            problems.append(
+                Problem(f"{len(orphans)} {'file was' if len(orphans) == 1 else 'files were'} left by killed runs.", "titans prune", True)
+            )
     return problems
 
 
 def sample_recitations(home: Path, models: Models, count: int) -> tuple[int, int]:
-    """Recite ``count`` memories of the head, chosen at random; returns how many were, and how many were not word for word."""
+    """Recite ``count`` random memories of the head; returns their number, and how many were not word for word."""
     from titans_cli.services.recitation import recite_many  # loads torch, which the rest of this module does without
 
     with Store.open(home) as store:
@@ -195,25 +204,31 @@ def sample_recitations(home: Path, models: Models, count: int) -> tuple[int, int
 
 
 def diagnose(home: Path, fingerprint: str) -> list[Problem]:
-    """All that ``check`` finds with every byte read, and what else keeps the memory from answering."""
+    """The problems that ``check`` finds with every byte read, and other reasons why the memory cannot answer."""
     problems = check(home, read_data=True)
     with Store.open(home) as store:
         head = store.head()
         if head is None:
             problems.append(Problem("Nothing is memorized.", "titans ingest FOLDER"))
         elif head.fingerprint != fingerprint:
-            remedy = "titans ingest FOLDER --home NEW, or install the titans that wrote it"
-            problems.append(Problem("The memories were written by other model weights.", remedy))
+            remedy = "titans ingest FOLDER --home NEW, or install the titans that wrote them"
+            problems.append(Problem("The memories were written with other model weights.", remedy))
         failures = [failure for failure in store.bookkeeping.failures() if failure.kind != BUDGET]
     if failures:
-        problems.append(Problem(f"{len(failures)} files could not be memorized (titans status).", "titans ingest --retry-failed", True))
+        problems.append(
+            Problem(
+                f"{len(failures)} {'file' if len(failures) == 1 else 'files'} could not be memorized. See: titans status",
+                "titans ingest --retry-failed",
+                True,
+            )
+        )
     return problems
 
 
 def mend(home: Path) -> list[str]:
-    """Do what cannot harm: take out documents whose shards are lost or damaged, so that they can be memorized again.
+    """Make safe repairs: remove documents whose shards are missing or damaged, so that they can be memorized again.
 
-    Returns their paths; all snapshots lose them.
+    Returns their paths. They are removed from all snapshots.
     """
     with Store.open(home) as store, store.locked():
         bad = set()

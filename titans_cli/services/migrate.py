@@ -1,4 +1,4 @@
-"""From the memories of older model weights to those of the present ones: recite with the old, write with the new."""
+"""Migrates memories to the current model weights: recite with the old ones, write with the new."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ __all__ = ["Migration", "migrate", "recited_document"]
 
 @dataclass(frozen=True)
 class Migration:
-    """What was carried over to the present model weights."""
+    """What was migrated to the current model weights."""
 
     documents: int
     failed: tuple[SourceError, ...]  # documents that were not recited word for word
@@ -28,11 +28,11 @@ class Migration:
 
 
 def migrate(home: Path, weights: Path | None, device: str | None, progress: Progress) -> Migration | None:
-    """Bring the store at ``home`` up to date; None where its memories were written by the present model weights.
+    """Migrate the store at ``home``; returns None if its memories were written with the current model weights.
 
-    Else all of them are recited with the old ``weights``, a folder, and written with the present ones. The old memories stay as a
-    snapshot until it is deleted. When it is interrupted, the same call goes on. Raises UsageError where the old weights are needed and
-    not given, TooNewError when other weights than those wrote the memories.
+    Otherwise all memories are recited with the old ``weights``, a folder, and written with the current ones. The old memories stay as a
+    snapshot until it is deleted. After an interruption, the same call continues. Raises UsageError if the old weights are needed and not
+    given, TooNewError if the memories were written with yet other weights.
     """
     new = Models(device=device)
     with Store.open(home) as store:  # this migrates the database
@@ -40,16 +40,19 @@ def migrate(home: Path, weights: Path | None, device: str | None, progress: Prog
     if written_by == new.fingerprint:
         return None
     if weights is None:
-        raise UsageError("Other model weights wrote these memories. Name the folder where they are: titans migrate --weights FOLDER")
+        raise UsageError("These memories were written with other model weights. Give the folder of those: titans migrate --weights FOLDER")
     old = Models(weights, device)
     if written_by != old.fingerprint:
-        raise TooNewError(f"Other model weights wrote these memories ({written_by[:12]}) than are in {weights} ({old.fingerprint[:12]}).")
+        raise TooNewError(
+            f"The memories were written with other model weights ({written_by[:12]}) than those in {weights} ({old.fingerprint[:12]}). "
+            "Choose another folder."
+        )
     with Store.open(home) as store, store.locked():
         return rewrite(store, old, new, progress)
 
 
 def rewrite(store: Store, old: Models, new: Models, progress: Progress) -> Migration:
-    """Write all memories of the head that ``old`` wrote with ``new``. A document that is not recited word for word is listed as failed."""
+    """Write all memories of the head that ``old`` wrote with ``new``. A document that does not recite word for word fails."""
     done, todo = [], []
     for document in store.documents(store.require_head(old.fingerprint)):
         written = store.find_document(document.path, document.name, document.source_sha256, new.fingerprint)
@@ -80,12 +83,12 @@ def recited(home: Path, models: Models, documents: Iterable[StoredDocument]) -> 
 
 
 def recited_document(models: Models, document: StoredDocument, shard: Shard) -> Document | SourceError:
-    """The document as its memories recite it; a SourceError when they do not do so word for word."""
+    """The document as recited by its memories, or a SourceError if they do not recite word for word."""
     source = Source(Path(document.path), document.name)
     memories = list(recite_shard(models, shard))
     wrong = sum(not memory.verbatim for memory in memories)
     if wrong:
-        return SourceError(source.path, f"{wrong} of {len(memories)} memories are not recited word for word. Memorize it again.", "corrupt")
+        return SourceError(source.path, f"{wrong} of {len(memories)} memories do not recite word for word. Memorize it again.", "corrupt")
     pages = []
     for number, of_page in groupby(memories, attrgetter("page")):
         tokens = [token for memory in of_page for token in memory.tokens]

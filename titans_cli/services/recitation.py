@@ -1,4 +1,4 @@
-"""The only place that recites stored memories: their tokens and text, and whether they are what was memorized."""
+"""Recites stored memories and verifies them; the only place that does."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ from titans_cli.store import MemoryIndex, Shard, StoredMemories
 __all__ = ["Recited", "recite_many", "recite_memories", "recite_shard"]
 
 BATCH = 64
-"""Memories recited at once."""
+"""Memories that are recited in one batch."""
 
 
 @dataclass(frozen=True)
 class Recited:
-    """A memory, recited."""
+    """A recited memory."""
 
     memory: int  # its number in the index or the shard that it was read from
     tokens: tuple[int, ...]

@@ -1,4 +1,4 @@
-"""Recite what follows some words of a document. Loads no torch itself."""
+"""Recites the text that follows some words of a document. Loads no torch itself."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ __all__ = ["Continuation", "continue_text", "recite_on"]
 SEARCHED = 24
 """Memories that are searched for the words."""
 FOLLOWING = 4
-"""Memories recited after the one that holds the words."""
+"""Memories that are recited after the one that contains the words."""
 
 
 @dataclass(frozen=True)
 class Continuation:
-    """Text that follows the words in ``document``, from ``page`` on."""
+    """Text that follows the words in ``document``, starting on ``page``."""
 
     text: str
     document: str
@@ -32,7 +32,7 @@ class Continuation:
 
 
 def continue_text(retriever: Retriever, words: str) -> Continuation | None:
-    """The text after ``words`` in the document that holds them, recited; None when no retrieved memory holds them.
+    """The recited text after ``words`` in the document that contains them; None if no retrieved memory contains them.
 
     Case and white space do not matter.
     """
@@ -47,12 +47,12 @@ def continue_text(retriever: Retriever, words: str) -> Continuation | None:
 
 
 def recite_on(retriever: Retriever, words: str) -> Continuation:
-    """``continue_text``. Raises UsageError without words, TitansError when no retrieved memory holds them."""
+    """``continue_text``. Raises UsageError without words, TitansError if no retrieved memory contains them."""
     if not words.strip():
         raise UsageError('Give some words of a document: titans recite "some words"')
     continuation = continue_text(retriever, words)
     if continuation is None:
-        raise TitansError("No memory that these words wake holds them. Give more of them, as they stand in the document.")
+        raise TitansError("None of the retrieved memories contains these words. Give more words, exactly as in the document.")
     return continuation
 
 

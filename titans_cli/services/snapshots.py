@@ -48,7 +48,7 @@ def list_snapshots(home: Path) -> list[ListedSnapshot]:
 
 
 def create_snapshot(home: Path, name: str) -> Snapshot:
-    """Name what is memorized now. Names that the program gives are reserved. Raises UsageError."""
+    """Name the current state. Names that the program gives are reserved. Raises UsageError."""
     if is_automatic(name) or not name.strip() or not name.isprintable():
         raise UsageError("A snapshot's name needs visible characters, and names like auto-3 are reserved. Choose another name.")
     with Store.open(home) as store, store.locked():
@@ -57,7 +57,7 @@ def create_snapshot(home: Path, name: str) -> Snapshot:
 
 
 def restore_snapshot(home: Path, name: str) -> tuple[Snapshot, Snapshot]:
-    """Answer from snapshot ``name`` again; returns it, and the snapshot that keeps what was there before."""
+    """Make snapshot ``name`` the current one; returns it, and the snapshot that keeps the state before."""
     with Store.open(home) as store, store.locked():
         wanted, before = store.snapshot(name), store.require_head()
         if before.id != wanted.id:
@@ -67,9 +67,9 @@ def restore_snapshot(home: Path, name: str) -> tuple[Snapshot, Snapshot]:
 
 
 def undo(home: Path) -> tuple[Snapshot, Snapshot]:
-    """Answer from what was memorized before the last ingest, forgetting or import; returns it, and the snapshot of what was there.
+    """Restore the state before the last ingest, forget or import; returns its snapshot, and the snapshot of the state left.
 
-    Raises UsageError when no earlier state is kept.
+    Raises UsageError if there is no earlier state.
     """
     with Store.open(home) as store, store.locked():
         head = store.require_head()
@@ -78,14 +78,14 @@ def undo(home: Path) -> tuple[Snapshot, Snapshot]:
         while earlier is not None and earlier.digest == head.digest:  # only the name changed
             earlier = known.get(earlier.parent or 0)
         if earlier is None:
-            raise UsageError("There is nothing to undo: no earlier state of the memory is kept.")
+            raise UsageError("Nothing to undo: there is no earlier state of the memory.")
         store.set_head(earlier)
         return earlier, head
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Names of the documents by which a snapshot differs from an earlier one."""
+    """Names of the documents that differ between a snapshot and an earlier one."""
 
     came: tuple[str, ...]
     went: tuple[str, ...]
@@ -104,7 +104,7 @@ def compare_snapshots(home: Path, name: str, other: str | None = None) -> Differ
 
 
 def by_path(documents: Iterable[StoredDocument]) -> dict[str, list[StoredDocument]]:
-    """The documents of each path: several when stores with different files of that path were merged."""
+    """The documents at each path: several if stores with different files at that path were merged."""
     found: dict[str, list[StoredDocument]] = defaultdict(list)
     for document in documents:
         found[document.path].append(document)
@@ -116,6 +116,6 @@ def names_of(documents: dict[str, list[StoredDocument]], paths: Iterable[str]) -
 
 
 def delete_snapshot(home: Path, name: str) -> int:
-    """Delete snapshot ``name`` and what no other needs; returns the bytes freed."""
+    """Delete snapshot ``name`` and what no other snapshot needs; returns the bytes freed."""
     with Store.open(home) as store, store.locked():
         return garbage.delete_snapshot(store, store.snapshot(name))

@@ -1,4 +1,4 @@
-"""What the store holds."""
+"""Collects what the store holds: documents, sizes and failures."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -11,7 +11,7 @@ __all__ = ["Status", "status"]
 
 @dataclass(frozen=True)
 class Status:
-    """The head of a store, and what could not be memorized."""
+    """The head of a store, and the files that failed."""
 
     home: Path
     snapshot: Snapshot
@@ -26,7 +26,7 @@ class Status:
 
 
 def status(home: Path) -> Status:
-    """Raises NoStoreError when there is no memory at ``home``."""
+    """The status of the store at ``home``. Raises NoStoreError if there is no memory."""
     with Store.open(home) as store:
         head = store.require_head()
         documents, failures = tuple(store.documents(head)), store.bookkeeping.failures()

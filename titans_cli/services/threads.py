@@ -1,4 +1,4 @@
-"""Work done side by side on all cores, in order, and the memory that glibc keeps of it."""
+"""Runs work on all cores with results in order, and limits the memory that glibc keeps for threads."""
 
 import ctypes
 import sys
@@ -25,7 +25,7 @@ Result = TypeVar("Result")
 
 @contextmanager
 def parallel(device: torch.device) -> Iterator[int]:
-    """How many threads to work in. On a CPU every one gets a core of its own: nothing waits for the slowest part of a product."""
+    """Yield the number of threads to work in. On a CPU each thread gets a core, so that none waits for parts of another's product."""
     before = torch.get_num_threads()
     threads = min(before, MOST_THREADS) if device.type == "cpu" else 1
     limit_arenas(threads)
@@ -37,7 +37,7 @@ def parallel(device: torch.device) -> Iterator[int]:
 
 
 def in_order(work: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:
-    """``work`` done on ``items`` in several threads; results in the items' order. Items are taken only ``AHEAD`` of need."""
+    """Apply ``work`` to ``items`` in several threads; results are in the items' order. At most ``AHEAD`` items per thread wait."""
     waiting: deque[Future[Result]] = deque()
     with ThreadPoolExecutor(threads, "memorizer") as pool:
         try:
@@ -52,12 +52,12 @@ def in_order(work: Callable[[Item], Result], items: Iterable[Item], threads: int
 
 
 def limit_arenas(threads: int) -> None:
-    """Let glibc's heap have few arenas: each would keep the most that any of its documents took."""
+    """Limit the number of glibc's arenas, because each keeps the most memory that any of its documents took."""
     if sys.platform == "linux" and (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)) is not None:
         mallopt(ARENAS, threads)
 
 
 def release_memory() -> None:
-    """Give freed memory back: with documents of all sizes, glibc's heap would grow by about a third in a long ingest."""
+    """Return freed memory to the system: with documents of all sizes, glibc's heap would grow by about a third in a long ingest."""
     if sys.platform == "linux" and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)) is not None:
         trim(0)  # other C libraries have none

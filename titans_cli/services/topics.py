@@ -1,4 +1,4 @@
-"""What a memory is about: topics found in its sentence vectors, and for each a sentence recited, its words and its documents."""
+"""Finds the topics of a memory from its sentence vectors, each with a recited sentence, words and documents."""
 
 import math
 import re
@@ -19,15 +19,15 @@ from titans_cli.store import MemoryIndex
 __all__ = ["Central", "Overview", "Topic", "overview"]
 
 FEWEST, MOST = 3, 12
-"""Topics when their number is not given."""
+"""Bounds of the default number of topics."""
 CENTRAL = 12
-"""Sentences nearest to a topic's centre among which one is chosen to stand for it."""
+"""Sentences nearest to a topic's centre from which its example is chosen."""
 SAMPLE = 24
 """Memories of a topic that are recited for its words, spread over the nearer half of its sentences."""
 WORDS = 6
 DOCUMENTS = 3
 SHORTEST, LONGEST = 40, 260
-"""Characters of a sentence that stands for a topic."""
+"""Bounds of the characters of a topic's example sentence."""
 SENTENCE = re.compile(r"[\"'“‘(]?[A-ZÀ-ÖØ-ÞΑ-ΩА-Я0-9\u0590-\uffff].*[.!?…。！？][\"'”’)]*", re.DOTALL)
 LEADERS = re.compile(r"\.\s?\.\s?\.|…|[|_=*#~^\\]|(?:\d[\d.,]*\s+){3}")
 """Dots of a table of contents, drawings, columns of numbers."""
@@ -38,12 +38,12 @@ LEANING = re.compile(
     r"\W*(?:it|its|this|that|these|those|they|their|he|his|she|her|we|you|your|i|and|but|or|so|then|there|here|however|if|also|such|as|for)\b",
     re.IGNORECASE,
 )
-"""How a sentence begins that leans on the one before it."""
+"""First words of a sentence that refers to the one before it."""
 
 
 @dataclass(frozen=True)
 class Central:
-    """A recited sentence that is near to the centre of a topic."""
+    """A recited sentence near the centre of a topic."""
 
     text: str
     document: str
@@ -52,7 +52,7 @@ class Central:
 
 @dataclass(frozen=True)
 class Topic:
-    """Sentences in memory that are about the same things."""
+    """Sentences in memory about the same subject."""
 
     share: float  # of all sentences that say something
     sentences: int
@@ -78,7 +78,7 @@ class Said:
 
 
 def overview(session: Session, count: int | None = None) -> Overview:
-    """At most ``count`` topics of the memory; as many as its size suggests when not given. Raises TitansError."""
+    """At most ``count`` topics of the memory; by default, the number depends on its size. Raises TitansError."""
     return session.read(lambda assistant: topics_of(assistant.models, assistant.retriever.index, count))
 
 
@@ -91,7 +91,7 @@ def topics_of(models: Models, index: MemoryIndex, count: int | None) -> Overview
 
 
 def suggested(sentences: int) -> int:
-    """How many topics are told of so many sentences: one more for each time that there are twice as many."""
+    """The default number of topics: one more for each doubling of the number of sentences."""
     return max(FEWEST, min(MOST, round(math.log2(sentences)) - 3))
 
 
@@ -124,7 +124,7 @@ class Describer:
         )
 
     def distinct(self, sentences: np.ndarray) -> list[int]:
-        """Those with other words than the ones before."""
+        """The topics whose words differ from those of the topics before."""
         return list({self.index.words[sentence].tobytes(): sentence for sentence in sentences[::-1].tolist()}.values())[::-1]
 
     def recite(self, memories: list[int]) -> None:
@@ -135,7 +135,7 @@ class Describer:
                     self.said[number] = Said(recited.text[start:end].strip(), recited.page)
 
     def choose(self, topic: int, words: set[str], taken: set[str]) -> Central | None:
-        """The recited sentence nearest to a topic's centre that is full, holds a telling word and was not ``taken``."""
+        """The recited sentence nearest to a topic's centre that is full, contains a characteristic word and was not ``taken``."""
 
         def order(number: int) -> tuple[int, bool, float]:
             text = self.said[number].text
@@ -151,7 +151,9 @@ class Describer:
         return None
 
     def telling_words(self) -> list[tuple[str, ...]]:
-        """Words that stand in a topic's recited sentences more than in the others': class-based tf-idf (Grootendorst 2022)."""
+        """Characteristic words of a topic: more frequent in its recited sentences than in others. Class-based tf-idf (Grootendorst
+        2022).
+        """
         counts: list[Counter[str]] = [Counter() for _ in self.clusters.sizes]
         shapes: dict[str, Counter[str]] = defaultdict(Counter)
         for number, said in self.said.items():
@@ -173,15 +175,17 @@ class Describer:
         return told
 
     def documents_of(self, sentences: np.ndarray) -> tuple[tuple[str, float], ...]:
-        """The documents that most of these sentences are in, by name."""
+        """The documents that contain most of these sentences, by name."""
         owners = np.searchsorted(self.index.starts, self.index.owners[sentences], side="right") - 1
         held = Counter(owners.tolist()).most_common(DOCUMENTS)
         return tuple((self.index.documents[document].name, number / len(sentences)) for document, number in held)
 
 
 def fullness(text: str) -> int:
-    """3 for a full sentence of reasonable length that stands for itself, 2 for one that leans on what came before, 1 for one that is too
-    long or short, 0 for what says little: headings, tables, lists, code.
+    """How well a sentence stands on its own, from 3 to 0.
+
+    3: a full sentence of reasonable length; 2: one that refers to what came before; 1: one that is too long or short; 0: headings, tables,
+    lists, code.
     """
     if not SENTENCE.fullmatch(text) or LEADERS.search(text) or "\n\n" in text:
         return 0

@@ -1,4 +1,4 @@
-"""Move memories between machines: export, import and merge."""
+"""Moves memories between machines: export, import and merge."""
 
 import os
 import shutil
@@ -13,14 +13,14 @@ __all__ = ["export_to", "import_from", "merge_into"]
 
 
 def export_to(home: Path, target: Path, name: str | None = None) -> tuple[Snapshot, int]:
-    """Write the head, or snapshot ``name``, to one file; returns it and the bytes written."""
+    """Write the head, or snapshot ``name``, to one file; returns the snapshot and the number of bytes."""
     with Store.open(home) as store:
         snapshot = store.snapshot(name) if name else store.require_head()
         return snapshot, export_snapshot(store, snapshot, target)
 
 
 def import_from(home: Path, sources: Sequence[Path], shape: ShardShape, max_size: int) -> Snapshot:
-    """Verify exports, and add what they hold to the store at ``home``, which is made if need be; a refused one leaves no trace."""
+    """Verify exports, and add their memories to the store at ``home``, which is created if needed. A refused export changes nothing."""
     with open_exports(sources, shape, max_size) as exports:
         fresh = not (home / "titans.db").exists()
         try:
@@ -35,13 +35,13 @@ def import_from(home: Path, sources: Sequence[Path], shape: ShardShape, max_size
 
 
 def merge_into(sources: Sequence[Path], target: Path, shape: ShardShape, max_size: int) -> tuple[Snapshot, int]:
-    """Verify exports and write one export of all that they hold; returns what it holds, and its bytes. No store is touched."""
+    """Verify exports and merge them into one; returns its snapshot and size in bytes. Touches no store."""
     if os.path.lexists(target):
-        raise UsageError(f"{target} exists already. Choose another name.")
+        raise UsageError(f"{target} already exists. Choose another name.")
     try:
         folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     except OSError as error:
-        raise TitansError(f"Cannot write {target} ({error.strerror}). Choose another place.") from error
+        raise TitansError(f"Cannot write {target} ({error.strerror}). Choose another path.") from error
     try:
         merged = import_from(folder / "home", sources, shape, max_size)
         with Store.open(folder / "home") as store:

@@ -1,4 +1,4 @@
-"""Count the answers that each document gave: within a budget, useful documents are forgotten last."""
+"""Counts the answers that each document gave, so that a budget forgets useful documents last."""
 
 import sqlite3
 from contextlib import suppress

@@ -1,4 +1,4 @@
-"""The sentence vectors of an index, as the model takes them."""
+"""Converts the sentence vectors of an index to the model's type."""
 
 from model import SentenceVectors
 from titans_cli.store import MemoryIndex

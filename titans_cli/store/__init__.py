@@ -1,4 +1,4 @@
-"""Where memories are kept: an SQLite catalog, immutable shards, snapshots, and exports of them. Needs no torch."""
+"""The store of memories: an SQLite catalog, immutable shards, snapshots and exports. Needs no torch."""
 
 from titans_cli.store.export_file import ExportFile, export_snapshot, import_exports, open_exports
 from titans_cli.store.files import shard_path

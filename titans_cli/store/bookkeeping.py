@@ -1,6 +1,6 @@
-"""What the catalog keeps beside documents and snapshots: failures, settings, and how many answers each document gave.
+"""The catalog's other records: failures, settings, and how many answers each document gave.
 
-None of it is part of a snapshot or of its digest.
+They are not part of a snapshot or of its digest.
 """
 
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ __all__ = ["Bookkeeping"]
 
 
 class Bookkeeping:
-    """Of one store, see ``Store.bookkeeping``."""
+    """The bookkeeping of one store, see ``Store.bookkeeping``."""
 
     def __init__(self, db: Database):
         self._db = db
@@ -32,7 +32,7 @@ class Bookkeeping:
         return [Failure(**row) for row in self._db.table("failures").rows_where(order_by="path")]
 
     def setting(self, name: str) -> str | None:
-        """A setting of this store, None where it was never set."""
+        """A setting of this store, or None if it was never set."""
         return next((row["value"] for row in self._db.table("settings").rows_where("name = ?", [name])), None)
 
     def set_setting(self, name: str, value: str) -> None:
@@ -43,7 +43,7 @@ class Bookkeeping:
         return {row["path"]: row["count"] for row in self._db.table("answers").rows}
 
     def count_answer(self, paths: Iterable[str]) -> None:
-        """Note that the documents at ``paths`` gave an answer."""
+        """Record that the documents at ``paths`` gave an answer."""
         with self._db.atomic():
             for path in paths:
                 self._db.execute("insert into answers values (?, 1) on conflict (path) do update set count = count + 1", [path])

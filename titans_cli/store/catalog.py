@@ -1,4 +1,4 @@
-"""The catalog: which documents, shards and snapshots there are, in SQL. No file but the database is touched."""
+"""The catalog of documents, shards and snapshots, in SQL. It touches no file but the database."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -20,7 +20,7 @@ UNUSED = "sha256 not in (select shard from documents)"
 
 
 class Catalog:
-    """Of the store at ``home``. The connection is its own: who needs more asks it for a method."""
+    """The catalog of the store at ``home``. The connection is private: use its methods."""
 
     def __init__(self, home: Path, db: Database):
         self.home = home
@@ -28,23 +28,23 @@ class Catalog:
         self._db = db
 
     def transaction(self) -> AbstractContextManager[object]:
-        """All changes inside are made, or none."""
+        """Make all changes inside, or none."""
         return self._db.atomic()
 
     # documents and shards
 
     def find_document(self, path: str, name: str, source_sha256: str, fingerprint: str) -> StoredDocument | None:
-        """The document of that file with that content, if it was memorized, whichever snapshot it belongs to."""
+        """The document of that file with that content, if it was memorized, in any snapshot."""
         where = "path = ? and name = ? and source_sha256 = ? and fingerprint = ?"
         return next(self._select_documents(where, [path, name, source_sha256, fingerprint]), None)
 
     def find_content(self, source_sha256: str, suffix: str, fingerprint: str) -> StoredDocument | None:
-        """Any document with that content and file name ending: another copy's memories serve it too."""
+        """Any document with that content and file name ending, whose memories serve a copy too."""
         where = "source_sha256 = ? and path like ? and fingerprint = ?"
         return next(self._select_documents(where, [source_sha256, f"%{suffix}", fingerprint]), None)
 
     def add_document(self, document: NewDocument, shard_bytes: int, imported: bool = False) -> StoredDocument:
-        """Record a document whose shard has been written, unless it is recorded already."""
+        """Record a document whose shard was written, unless it is already recorded."""
         stored = self._find_same(document)
         if stored is None:
             with self._db.atomic():
@@ -57,7 +57,7 @@ class Catalog:
         return stored
 
     def mark_as_own(self, documents: Iterable[StoredDocument]) -> None:
-        """Note that the files of ``documents`` are here: they did not only come with an export."""
+        """Record that the files of ``documents`` are on this machine, and did not only come from an import."""
         with self._db.atomic():
             for document in documents:
                 if document.imported:
@@ -69,7 +69,7 @@ class Catalog:
         self._db.table("answers").delete_where("path not in (select path from documents)")
 
     def is_empty(self) -> bool:
-        """Whether neither a document nor a snapshot was ever recorded, or all were deleted."""
+        """Whether the catalog has neither documents nor snapshots."""
         return not self._db.table("snapshots").count and not self._db.table("documents").count
 
     def shards(self) -> dict[str, int]:
@@ -77,7 +77,7 @@ class Catalog:
         return {row["sha256"]: row["bytes"] for row in self._db.table("shards").rows_where(f"not ({UNUSED})")}
 
     def unused_shards(self) -> dict[str, int]:
-        """Bytes of each shard that no document needs and whose file may still be there."""
+        """Bytes of each shard that no document needs and whose file may still exist."""
         return {row["sha256"]: row["bytes"] for row in self._db.table("shards").rows_where(UNUSED)}
 
     def drop_unused_shards(self) -> None:
@@ -107,7 +107,7 @@ class Catalog:
         """The snapshot of that name. Raises UsageError."""
         for row in self._db.table("snapshots").rows_where("name = ?", [name]):
             return Snapshot(**row)
-        raise UsageError(f"There is no snapshot {name!r}. See them with: titans snapshot list")
+        raise UsageError(f"No snapshot is named {name!r}. List them: titans snapshot list")
 
     def documents(self, snapshot: Snapshot) -> list[StoredDocument]:
         """Documents of a snapshot, by name."""
@@ -120,13 +120,13 @@ class Catalog:
         return [s for s in self.snapshots() if wanted & {d.id for d in self.documents(s)}]
 
     def add_snapshot(self, documents: Sequence[StoredDocument], fingerprint: str, name: str | None = None) -> Snapshot:
-        """Make a snapshot of ``documents`` the head. Without a ``name`` it gets one, unless the head holds the same already."""
+        """Make a snapshot of ``documents`` the head. Without a ``name`` it gets one, unless the head holds the same documents."""
         digest = digest_of(documents, fingerprint)
         parent = self.head()
         if name is None and parent is not None and parent.digest == digest:
             return parent
         if name is not None and self._db.table("snapshots").count_where("name = ?", [name]):
-            raise UsageError(f"There is a snapshot {name!r} already. Choose another name, or delete it: titans snapshot delete {name}")
+            raise UsageError(f"A snapshot named {name!r} already exists. Choose another name, or delete it: titans snapshot delete {name}")
         with self._db.atomic():
             row = {"created": now(), "fingerprint": fingerprint, "digest": digest, "parent": parent and parent.id}
             identity = 1 + max((s.id for s in self.snapshots()), default=0)
@@ -136,14 +136,14 @@ class Catalog:
         return Snapshot(**self._db.table("snapshots").get(identity))
 
     def remove_snapshot(self, snapshot: Snapshot) -> None:
-        """Delete the row of a snapshot; its children get its parent. What only it held stays recorded."""
+        """Delete the row of a snapshot; its children get its parent. Documents that only it held stay recorded."""
         parent = "select parent from snapshots where id = :id"
         self._db.execute(f"update snapshots set parent = ({parent}) where parent = :id", {"id": snapshot.id})
         self._db.table("snapshot_documents").delete_where("snapshot = ?", [snapshot.id])
         self._db.table("snapshots").delete(snapshot.id)
 
     def take_out(self, documents: Iterable[StoredDocument], snapshots: Iterable[Snapshot]) -> None:
-        """Let ``snapshots`` hold ``documents`` no more."""
+        """Remove ``documents`` from ``snapshots``."""
         wanted = {document.id for document in documents}
         for snapshot in snapshots:
             held = self.documents(snapshot)
@@ -162,19 +162,19 @@ class Catalog:
             return None
 
     def require_head(self, fingerprint: str | None = None) -> Snapshot:
-        """The head; raises NoStoreError when nothing was memorized, TooNewError when other model weights wrote it."""
+        """The head. Raises NoStoreError if nothing is memorized, TooNewError if it was written with other model weights."""
         head = self.head()
         if head is None:
             raise NoStoreError(f"Nothing is memorized at {self.home}. Run: titans ingest FOLDER")
         if fingerprint is not None and head.fingerprint != fingerprint:
             raise TooNewError(
-                f"The memories at {self.home} were written by other model weights ({head.fingerprint[:12]}, these are "
+                f"The memories at {self.home} were written with other model weights ({head.fingerprint[:12]}, here "
                 f"{fingerprint[:12]}). Memorize the documents again into another --home, or install the titans that wrote them."
             )
         return head
 
     def head_documents(self) -> list[StoredDocument]:
-        """Documents of the head, none where nothing was memorized yet."""
+        """Documents of the head; none if nothing is memorized yet."""
         head = self.head()
         return self.documents(head) if head else []
 
@@ -182,15 +182,15 @@ class Catalog:
         self._db.table("head").insert({"one": 1, "snapshot": snapshot.id}, replace=True)
 
     def current(self, snapshot: Snapshot) -> Snapshot:
-        """``snapshot`` as it is now; the head, if it was deleted meanwhile."""
+        """``snapshot`` as it is now, or the head if it was deleted in between."""
         for row in self._db.table("snapshots").rows_where("id = ?", [snapshot.id]):
             return Snapshot(**row)
         return self.require_head()
 
     def keep_head(self, reason: str) -> Snapshot:
-        """The snapshot by which what the head holds can be brought back once the head has changed.
+        """The snapshot that keeps the head's documents when the head changes.
 
-        It is the head itself when the user has named it or it is one of these, and a new one called ``before-reason-…`` otherwise.
+        It is the head itself if the user named it or it is already such a snapshot, otherwise a new one called ``before-reason-…``.
         """
         head = self.require_head()
         if not head.name.startswith("auto-"):
@@ -201,6 +201,6 @@ class Catalog:
     # soundness
 
     def broken_rows(self) -> list[str]:
-        """What SQLite finds wrong with the database, a line each."""
+        """The errors that SQLite finds in the database, one line each."""
         found = [str(row[0]) for row in self._db.execute("pragma integrity_check").fetchall() if row[0] != "ok"]
         return found + [f"row {row[1]} of {row[0]} refers to nothing" for row in self._db.execute("pragma foreign_key_check").fetchall()]

@@ -1,12 +1,12 @@
-"""The container of an export: a zip whose every byte follows from its members, and a seal at its end.
+"""The container of an export: a zip file whose bytes are determined by its members, with a checksum at the end.
 
     local header, data    of each member, one directly after the other; stored, without extra fields
     central directory     without extra fields but the places beyond 2 GiB, comments or links
     end of it             with the seal as its comment: SHA-256 of every byte before
 
-Any program can unpack it. Reading walks from member to member and then makes the directory again: a file whose directory differs
-in a bit is refused, so that there is nothing in which two readers of zip files could disagree, and nowhere to hide anything. ``zipfile``
-writes the same bytes, but reads from the directory and tells nothing of what lies between members.
+Any zip program can unpack it. The reader goes from member to member, then rebuilds the directory and refuses a file whose directory
+differs in a bit. So two readers of zip files cannot disagree about it, and nothing can be hidden in it. ``zipfile`` writes the same
+bytes, but reads from the directory and does not see what lies between members.
 """
 
 import hashlib
@@ -19,9 +19,9 @@ from typing import BinaryIO
 __all__ = ["SEAL", "Member", "Writer", "is_sealed", "member_at", "read_member", "read_members"]
 
 SEAL = 64
-"""Bytes of the seal, hexadecimal digits."""
+"""Bytes of the checksum at the end, in hexadecimal digits."""
 LARGE = 2**31 - 1
-"""Places beyond this stand in an extra field (zip64)."""
+"""Offsets beyond this are in an extra field (zip64)."""
 MANY = 2**16 - 1
 """More members than this are counted in a record of their own (zip64)."""
 DATE = 1 << 5 | 1  # 1 January 1980: equal members make equal bytes
@@ -49,7 +49,7 @@ class Member:
 
     @property
     def entry(self) -> bytes:
-        """Its entry in the central directory: a regular file of the user's own, made on Unix."""
+        """Its entry in the central directory: a regular file, made on Unix."""
         name = self.name.encode("ascii")
         far = self.offset > LARGE
         extra = struct.pack("<HHQ", 1, 8, self.offset) if far else b""
@@ -64,7 +64,7 @@ class Member:
 
 
 def directory_of(members: Sequence[Member]) -> bytes:
-    """All that follows the last member, but the seal."""
+    """All bytes after the last member, without the checksum."""
     start = members[-1].end if members else 0
     entries = b"".join(member.entry for member in members)
     size, count, more = len(entries), len(members), b""
@@ -76,7 +76,7 @@ def directory_of(members: Sequence[Member]) -> bytes:
 
 
 class Writer:
-    """Writes a container to ``file``: ``add`` all members, then ``finish``."""
+    """Writes a container to ``file``: call ``add`` for all members, then ``finish``."""
 
     def __init__(self, file: BinaryIO):
         self.file = file
@@ -99,7 +99,7 @@ class Writer:
 
 
 def is_sealed(file: BinaryIO, size: int) -> bool:
-    """Whether the last of ``size`` bytes are the SHA-256 of all before them, and nothing follows."""
+    """Whether the last of ``size`` bytes are the SHA-256 of all bytes before, and nothing follows."""
     file.seek(0)
     digest, left = hashlib.sha256(), size - SEAL
     while left > 0 and (block := file.read(min(left, BLOCK))):
@@ -109,9 +109,9 @@ def is_sealed(file: BinaryIO, size: int) -> bool:
 
 
 def read_members(file: BinaryIO, size: int, most: int, check: Callable[[Sequence[Member], Member], None]) -> list[Member]:
-    """The members of a container of ``size`` bytes, at most ``most``. Raises ValueError with what is wrong.
+    """The members of a container of ``size`` bytes, at most ``most``. Raises ValueError with the reason.
 
-    ``check`` gets the members before and each next one, and raises ValueError when it may not stand there.
+    ``check`` gets the members before and the next one, and raises ValueError if that is not allowed there.
     """
     members: list[Member] = []
     offset = 0
@@ -124,18 +124,18 @@ def read_members(file: BinaryIO, size: int, most: int, check: Callable[[Sequence
     directory = directory_of(members)
     file.seek(offset)
     if size - offset != len(directory) + SEAL or file.read(len(directory)) != directory:
-        raise ValueError("its directory does not fit its files, or holds links or other attributes")
+        raise ValueError("its directory does not match its files, or contains links or attributes")
     return members
 
 
 def member_at(file: BinaryIO, offset: int, size: int) -> Member | None:
-    """The member whose header lies at ``offset``; None where the directory begins. Raises ValueError."""
+    """The member whose header is at ``offset``, or None where the directory begins. Raises ValueError."""
     file.seek(offset)
     header = file.read(LOCAL.size)
     if header[:4] in (b"PK\1\2", b"PK\5\6"):
         return None
     if len(header) < LOCAL.size or header[:4] != b"PK\3\4":
-        raise ValueError("there are bytes before or between its files that belong to none")
+        raise ValueError("it has extra bytes before or between its files")
     _, _, flags, method, _, _, crc, _, length, name_length, _ = LOCAL.unpack(header)
     for condition, what in ((flags & 1, "is encrypted"), (flags & 8, "has its size after its data"), (method, "is compressed")):
         if condition:
@@ -143,16 +143,16 @@ def member_at(file: BinaryIO, offset: int, size: int) -> Member | None:
     name = file.read(name_length)
     member = Member(name.decode("ascii", "replace").replace("\ufffd", "?"), offset, length, crc)
     if member.header != header + name:
-        raise ValueError(f"the header of {member.name[:100]!r} in it is not as titans writes it")
+        raise ValueError(f"titans does not write such a header for {member.name[:100]!r}")
     if member.end > size:
-        raise ValueError(f"{member.name[:100]!r} in it is larger than the whole")
+        raise ValueError(f"{member.name[:100]!r} is larger than the whole file")
     return member
 
 
 def read_member(file: BinaryIO, member: Member) -> bytes:
-    """The data of a member. Raises ValueError when they do not fit its checksum."""
+    """The data of a member. Raises ValueError if its checksum is wrong."""
     file.seek(member.end - member.size)
     data = file.read(member.size)
     if len(data) != member.size or zlib.crc32(data) != member.crc:
-        raise ValueError(f"the checksum of {member.name} differs")
+        raise ValueError(f"the checksum of {member.name} is wrong")
     return data

@@ -1,4 +1,4 @@
-"""Files and folders that are either there whole or not at all."""
+"""Writes files and folders atomically: they exist either completely or not at all."""
 
 import hashlib
 import os
@@ -24,7 +24,7 @@ __all__ = [
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Let an OSError say which file it is about: those of write and fsync do not."""
+    """Add the file's name to an OSError; those of write and fsync have none."""
     try:
         yield
     except OSError as error:
@@ -38,12 +38,12 @@ def shard_path(home: Path, digest: str) -> Path:
 
 
 def part_of(path: Path) -> Path:
-    """A name beside ``path`` that no other process uses, for what is not whole yet or not any more."""
+    """A unique name beside ``path``, for a file that is being written or deleted."""
     return path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
 
 
 def sync_folder(folder: Path) -> None:
-    """Wait until the names in ``folder`` are on the disk."""
+    """Wait until the names in ``folder`` are on disk."""
     if hasattr(os, "O_DIRECTORY"):  # Windows has no folder handles
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
@@ -54,7 +54,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make ``folder`` and those above it, and wait until they are on the disk."""
+    """Create ``folder`` and its parents, and wait until they are on disk."""
     if not folder.is_dir():
         make_folder(folder.parent)
         folder.mkdir(exist_ok=True)
@@ -62,13 +62,13 @@ def make_folder(folder: Path) -> None:
 
 
 def private(path: str, flags: int) -> int:
-    """Opens a file that only its owner may read, as memories recite private documents."""
+    """Open a file that only its owner may read, because memories recite private documents."""
     return os.open(path, flags, 0o600)
 
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[BinaryIO]:
-    """A temporary file to write to that, when all went well, is synced and becomes ``path``, and the folder is synced.
+    """A temporary file to write to. On success it is synced and renamed to ``path``, and the folder is synced.
 
     Only its owner may read it.
     """
@@ -87,16 +87,16 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Let ``data`` be in the file ``path``, whose folder is made if need be."""
+    """Write ``data`` to the file ``path`` atomically; its folder is created if needed."""
     make_folder(path.parent)
     with whole_file(path) as file:
         file.write(data)
 
 
 def remove_folder(folder: Path) -> None:
-    """Take away a folder of files, under another name first: nobody shall find half of it.
+    """Delete a folder of files, renamed first so that nobody finds half of it.
 
-    What another process takes away meanwhile is no error. What is mapped stays on Windows, until the next time.
+    Files that another process deletes in between are no error. On Windows, memory-mapped files stay until the next time.
     """
     gone = part_of(folder)
     try:

@@ -1,6 +1,6 @@
-"""Garbage collection: what no snapshot holds goes off the disk, and what killed processes left.
+"""Garbage collection: deletes what no snapshot holds, and files that killed processes left.
 
-A shard's row goes after its file: when a kill comes between, ``recover`` finds it and goes on.
+A shard's file is deleted before its row: after a kill between the two, ``recover`` finds the row and continues.
 """
 
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ def delete_snapshot(catalog: Catalog, snapshot: Snapshot) -> int:
     """Delete a snapshot and what only it held; returns the bytes freed. Raises UsageError for the head."""
     head = catalog.head()
     if head is not None and head.id == snapshot.id:
-        raise UsageError(f"{snapshot.name!r} is what questions are answered from. Restore another snapshot first.")
+        raise UsageError(f"{snapshot.name!r} is the current snapshot. Restore another one first.")
     with catalog.transaction():
         catalog.remove_snapshot(snapshot)
         catalog.drop_unheld_documents()
@@ -42,7 +42,7 @@ def delete_snapshot(catalog: Catalog, snapshot: Snapshot) -> int:
 
 
 def forget(catalog: Catalog, documents: Sequence[StoredDocument], everywhere: bool) -> tuple[list[Snapshot], int]:
-    """Take ``documents`` out of the head, or out of all snapshots; returns those that hold them still, and the bytes freed."""
+    """Remove ``documents`` from the head, or from all snapshots; returns the snapshots that still hold them, and the bytes freed."""
     wanted = {document.id for document in documents}
     head = catalog.require_head()
     with catalog.transaction():
@@ -56,13 +56,13 @@ def forget(catalog: Catalog, documents: Sequence[StoredDocument], everywhere: bo
 
 
 def orphans(catalog: Catalog) -> list[Path]:
-    """Files below ``shards`` that no document needs: what a killed process left."""
+    """Files below ``shards`` that no document needs, left by a killed process."""
     known = {shard_path(catalog.home, digest) for digest in catalog.shards()}
     return sorted(path for path in (catalog.home / "shards").rglob("*") if path.is_file() and path not in known)
 
 
 def recover(catalog: Catalog) -> None:
-    """Finish what a killed process had begun to delete, and delete what it had not finished writing."""
+    """Finish deletions that a killed process had started, and delete files that it had not finished writing."""
     if catalog.unused_shards():
         erase(catalog)
     for part in (catalog.home / "shards").glob("*/.*.part"):
@@ -72,7 +72,7 @@ def recover(catalog: Catalog) -> None:
 
 
 def drop_indexes(home: Path, keep: str | None, unfinished: bool = True) -> None:
-    """Delete all indexes but that named ``keep``; ``unfinished``: also those that other processes are building."""
+    """Delete all indexes except ``keep``; with ``unfinished``, also those that other processes are building."""
     for folder in (home / "cache").glob("*"):
         if folder.name != keep and (unfinished or not folder.name.startswith(".")):
             remove_folder(folder)

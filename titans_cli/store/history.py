@@ -1,4 +1,4 @@
-"""The user's own questions and the answers given: ``history.db``. Not part of the memory; nothing of it is ever exported."""
+"""The database of the user's questions and answers, ``history.db``. It is not part of the memory and is never exported."""
 
 import json
 import sqlite3
@@ -19,7 +19,7 @@ NAME = "history.db"
 
 @dataclass(frozen=True)
 class Turn:
-    """A question and what was answered."""
+    """A question and its answer."""
 
     conversation: str  # its name: when it began, or what the user called it
     asked: str  # when, UTC
@@ -31,7 +31,7 @@ class Turn:
 
 
 class History:
-    """Turns, oldest first. Use ``open``; close by ``with``."""
+    """Turns, oldest first. Open it with ``open``; it is a context manager."""
 
     def __init__(self, home: Path, db: Database):
         self.home = home
@@ -69,11 +69,11 @@ class History:
 
     @property
     def kept(self) -> bool:
-        """Whether turns are kept: the user's switch."""
+        """Whether the user has the history on."""
         return self._db.table("switch").count == 0
 
     def switch(self, keep: bool) -> None:
-        """Keep turns from now on, or no more; those that are there stay."""
+        """Turn the history on or off. Earlier turns stay."""
         if keep:
             self._db.table("switch").delete_where()
         else:
@@ -83,7 +83,7 @@ class History:
         self._db.table("turns").insert({**asdict(turn), "sources": json.dumps(turn.sources)})
 
     def turns(self, words: Sequence[str] = (), conversation: str | None = None, last: int | None = None) -> list[Turn]:
-        """Turns that hold all ``words`` in question or answer, of one ``conversation`` or of all; the ``last`` ones."""
+        """The ``last`` turns that contain all ``words`` in question or answer, of one ``conversation`` or of all."""
         where = ["(question || ' ' || coalesce(answer, '') || ' ' || sources) like ? escape '\\'"] * len(words)
         values: list[object] = ["%" + word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%" for word in words]
         if conversation is not None:
@@ -93,24 +93,24 @@ class History:
         return [turn_of(row) for row in rows][::-1]
 
     def conversations(self) -> list[str]:
-        """Names of conversations, the one that was last spoken in first."""
+        """Names of conversations, the most recent first."""
         rows = self._db.execute("select conversation from turns group by conversation order by max(id) desc").fetchall()
         return [row[0] for row in rows]
 
     def rename(self, conversation: str, name: str) -> None:
-        """Call a conversation ``name``."""
+        """Rename a conversation to ``name``."""
         with self._db.atomic():
             self._db.execute("update turns set conversation = ? where conversation = ?", [name, conversation])
 
     def clear(self) -> int:
-        """Take all turns out, without a trace; returns how many."""
+        """Delete all turns without a trace; returns their number."""
         count = self._db.table("turns").count
         self._db.table("turns").delete_where()
         self.erase()
         return count
 
     def forget(self, paths: Iterable[str]) -> int:
-        """Take out, without a trace, the turns whose answers rest on documents at ``paths``; returns how many."""
+        """Delete, without a trace, the turns whose answers come from documents at ``paths``; returns their number."""
         gone = set(paths)
         rows = [row["id"] for row in self._db.table("turns").rows if gone & {path for path, _, _ in turn_of(row).sources}]
         with self._db.atomic():
@@ -130,7 +130,7 @@ def turn_of(row: dict) -> Turn:
 
 
 def prepare(db: Database) -> None:
-    """Make the tables where they are not. Raises TooNewError."""
+    """Create the tables if needed. Raises TooNewError."""
     version = db.execute("pragma user_version").fetchone()[0]
     if version > FORMAT:
         raise TooNewError("This history was written by a newer titans. Upgrade: pip install --upgrade titans-cli")

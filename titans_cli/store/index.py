@@ -1,4 +1,4 @@
-"""All sentence vectors of a snapshot in memory-mapped matrices: derived from the shards, and made again when missing."""
+"""All sentence vectors of a snapshot in memory-mapped matrices, derived from the shards and rebuilt when missing."""
 
 import math
 import os
@@ -22,12 +22,12 @@ __all__ = ["MemoryIndex", "StoredMemories", "open_index"]
 
 ARRAYS = ("vectors", "scales", "words", "owners", "starts")
 ATTEMPTS = 5
-"""Times that an index is looked for before it is given up: each fails only when another process comes between."""
+"""Attempts to open an index; an attempt fails only if another process interferes."""
 
 
 @dataclass(frozen=True)
 class StoredMemories:
-    """Memories read from their shards, in stream order: everything that recitation needs."""
+    """Memories read from their shards, in stream order, with everything that recitation needs."""
 
     weights: list[np.ndarray]  # of each, uint8 [rows, bytes]
     scales: np.ndarray  # float16 [m]
@@ -37,7 +37,10 @@ class StoredMemories:
 
 
 class MemoryIndex:
-    """The vectors and word filters of a snapshot's sentences, and where each memory lies. A memory's number is its place in the stream."""
+    """The vectors and word filters of a snapshot's sentences, and the place of each memory.
+
+    A memory's number is its position in the stream.
+    """
 
     def __init__(self, home: Path, folder: Path, documents: Sequence[StoredDocument]):
         self.home = home
@@ -54,7 +57,7 @@ class MemoryIndex:
         return int(self.starts[-1])
 
     def document_of(self, memory: int) -> int:
-        """Number of the document that a memory belongs to."""
+        """The number of the document that a memory belongs to."""
         return int(np.searchsorted(self.starts, memory, side="right")) - 1
 
     def read(self, memories: Sequence[int]) -> StoredMemories:
@@ -83,7 +86,7 @@ class MemoryIndex:
 
 
 class ArrayFile:
-    """An array that is written to a file piece by piece. Mapping it would be shorter, but a full disk then kills the process."""
+    """An array that is written to a file in pieces. Memory-mapping would be shorter, but a full disk would then kill the process."""
 
     def __init__(self, path: Path, dtype: type, shape: tuple[int, ...], by_column: bool = False):
         self.path, self.dtype, self.shape, self.by_column = path, np.dtype(dtype), shape, by_column
@@ -94,7 +97,7 @@ class ArrayFile:
         self.begin = self.file.tell()
 
     def write(self, first: int, rows: np.ndarray) -> None:
-        """Put ``rows`` to where row ``first`` is."""
+        """Write ``rows`` at row ``first``."""
         with naming(self.path):
             for column, part in enumerate(rows.T if self.by_column else [rows]):
                 row = first + column * self.shape[0] if self.by_column else first * math.prod(self.shape[1:])
@@ -102,16 +105,16 @@ class ArrayFile:
                 self.file.write(np.ascontiguousarray(part, self.dtype).data)
 
     def finish(self) -> None:
-        """Wait until all is on the disk."""
+        """Wait until everything is on disk."""
         with naming(self.path):
             self.file.flush()
             os.fsync(self.file.fileno())
 
 
 def build(store: Catalog, folder: Path, documents: Sequence[StoredDocument]) -> None:
-    """Gather the sentence vectors of all shards into ``folder``, whole or not at all; holds those of one document at a time.
+    """Collect the sentence vectors of all shards in ``folder``, atomically; holds those of one document at a time.
 
-    Raises FileNotFoundError when another process takes the unfinished folder away.
+    Raises FileNotFoundError if another process deletes the unfinished folder.
     """
     make_folder(folder.parent)
     part = part_of(folder)
@@ -162,10 +165,10 @@ def fill(store: Catalog, part: Path, documents: Sequence[StoredDocument]) -> Non
 
 
 def open_index(store: Catalog, snapshot: Snapshot) -> MemoryIndex:
-    """The index of a snapshot, built when it is not there; when it is the head's, others are dropped.
+    """The index of a snapshot, built if needed. If it is the head's, other indexes are deleted.
 
-    Readers do this beside a writer and beside each other. Whoever finds that what it read was dropped or forgotten meanwhile looks
-    again; and who has built an index of what was forgotten meanwhile takes it away.
+    Readers do this beside a writer and beside each other. A reader that finds that its index was deleted or its documents forgotten looks
+    again; one that has built an index of documents forgotten in between deletes it.
     """
     for _ in range(ATTEMPTS):
         current = store.current(snapshot)
@@ -189,4 +192,4 @@ def open_index(store: Catalog, snapshot: Snapshot) -> MemoryIndex:
                 drop_indexes(store.home, digest, unfinished=False)
             return index
         remove_folder(folder)
-    raise TitansError(f"Other processes change {store.home} all the time. Run the same command again.")
+    raise TitansError(f"Other processes keep changing {store.home}. Run the same command again.")

@@ -1,4 +1,4 @@
-"""One writer at a time."""
+"""The lock that lets only one process write to a store at a time."""
 
 import os
 import platform
@@ -19,18 +19,18 @@ HOLDER = ".lock.holder"
 
 @contextmanager
 def hold_lock(home: Path) -> Iterator[None]:
-    """Hold the store at ``home`` for writing. Raises LockedError when another process does.
+    """Hold the store at ``home`` for writing. Raises LockedError if another process does.
 
-    The system frees the lock of a process that ends, however it ends. Who holds it stands beside it, for people to read.
+    The system frees the lock of a process that ends, however it ends. A file beside it names the holder, for people to read.
     """
     lock, holder = FileLock(home / LOCK), home / HOLDER
     try:
         lock.acquire(timeout=0)
     except Timeout as error:
-        raise LockedError(f"{told(holder)} is writing to {home}. Wait until it has finished.") from error
+        raise LockedError(f"{told(holder)} is writing to {home}. Wait until it is done.") from error
     try:
         with suppress(OSError):  # a full disk must not keep anybody from making room
-            holder.write_text(f"process {os.getpid()} on host {platform.node()}, since {now()}")
+            holder.write_text(f"PID {os.getpid()} on host {platform.node()}, since {now()}")
         yield
     finally:
         with suppress(OSError):
@@ -40,6 +40,6 @@ def hold_lock(home: Path) -> Iterator[None]:
 
 def told(holder: Path) -> str:
     try:
-        return f"Another titans ({holder.read_text() or 'just started'})"
+        return f"Another titans process ({holder.read_text() or 'just started'})"
     except OSError:
-        return "Another titans"
+        return "Another titans process"

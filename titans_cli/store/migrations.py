@@ -1,4 +1,4 @@
-"""The database's format, step by step. Each step is recorded in the transaction that makes it."""
+"""Numbered migrations of the database's format, each recorded in its own transaction."""
 
 import sqlite3
 import time
@@ -15,7 +15,7 @@ PATIENCE = 10.0
 
 
 def now() -> str:
-    """The time, UTC, to the second."""
+    """The current time in UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
@@ -81,7 +81,7 @@ def applied(db: Database) -> int:
 
 
 def migrate(db: Database) -> None:
-    """Bring ``db`` to the newest format. Raises TooNewError when it is newer than this program."""
+    """Bring ``db`` to the newest format. Raises TooNewError if it is newer than this program."""
     while (done := applied(db)) != len(MIGRATIONS):
         if done > len(MIGRATIONS):
             raise TooNewError("This store was written by a newer titans. Upgrade: pip install --upgrade titans-cli")
@@ -97,7 +97,10 @@ def migrate(db: Database) -> None:
 
 
 def turn_to_wal(db: Database) -> None:
-    """Let readers and a writer not wait for each other. SQLite does not wait by itself when several processes open a new database."""
+    """Switch to WAL, so that readers and a writer do not wait for each other.
+
+    SQLite itself does not wait when several processes open a new database.
+    """
     end = time.monotonic() + PATIENCE
     while True:
         try:

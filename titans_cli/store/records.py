@@ -1,4 +1,4 @@
-"""What the catalog records: documents, snapshots and failures, and the digest over a set of documents."""
+"""The catalog's record types: documents, snapshots and failures, and the digest over a set of documents."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ AUTOMATIC = re.compile(r"auto-.*|before-[a-z]+-\d{8}-\d{6}-\d{6}")
 
 @dataclass(frozen=True)
 class NewDocument:
-    """A memorized document, about to be recorded."""
+    """A memorized document that is not recorded yet."""
 
     path: str  # absolute; with it the file is recognised
     name: str  # what answers call it
@@ -60,11 +60,11 @@ class Snapshot:
 
 
 def is_automatic(name: str) -> bool:
-    """Whether a snapshot's name is one that the program gives: pruning deletes old ones, and users cannot choose it."""
+    """Whether the program chose a snapshot's name: pruning deletes old ones, and users cannot choose such names."""
     return AUTOMATIC.fullmatch(name) is not None
 
 
 def digest_of(documents: Iterable[NewDocument], fingerprint: str) -> str:
-    """One SHA-256 over everything a snapshot holds; the order of reading and row numbers do not enter."""
+    """One SHA-256 over everything that a snapshot holds, independent of reading order and row numbers."""
     rows = sorted([d.path, d.name, d.source_sha256, d.shard] for d in documents)
     return hashlib.sha256(json.dumps([fingerprint, rows], ensure_ascii=True).encode()).hexdigest()

@@ -52,7 +52,7 @@ DTYPES = {
     "gist_scales": "F16",
     "gist_words": "I64",
 }
-"""The type of each array, as safetensors calls it."""
+"""The type of each array, by its name in safetensors."""
 NUMPY = {"U8": np.uint8, "I8": np.int8, "I16": np.int16, "I32": np.int32, "I64": np.int64, "F16": np.float16}
 RANKS = {name: 2 if name in ("weights", "checksums", "gists", "gist_words") else 1 for name in DTYPES}
 LONGEST_VECTOR = 1.02
@@ -61,7 +61,7 @@ LONGEST_VECTOR = 1.02
 
 @dataclass(frozen=True)
 class ShardShape:
-    """What the shards that a model writes look like, see ``titans_cli.models``."""
+    """The shape of the shards that a model writes, see ``titans_cli.models``."""
 
     fingerprint: str  # of the model's weights
     row_bytes: int  # of one row of a memory's weights
@@ -75,7 +75,7 @@ class ShardShape:
 
 @dataclass(frozen=True)
 class Shard:
-    """See the module's docstring."""
+    """The arrays of a shard, see the module's docstring."""
 
     weights: np.ndarray
     rows: np.ndarray
@@ -99,7 +99,7 @@ class Shard:
 
     @classmethod
     def join(cls, parts: "Sequence[Shard]") -> "Shard":
-        """Consecutive parts of one document as one shard."""
+        """Join consecutive parts of one document into one shard."""
         first, owners = 0, []
         for part in parts:
             owners.append(part.owners + np.int32(first))
@@ -116,21 +116,21 @@ def pack_shard(shard: Shard, fingerprint: str) -> tuple[str, bytes]:
 
 
 def keep_shard(home: Path, digest: str, data: bytes) -> None:
-    """Store the shard ``data``, whose SHA-256 is ``digest``, unless it is there already."""
+    """Store the shard ``data``, whose SHA-256 is ``digest``, unless it exists already."""
     path = shard_path(home, digest)
     if not path.exists() or path.stat().st_size != len(data):
         write_atomically(path, data)
 
 
 def read_shard(home: Path, digest: str) -> Shard:
-    """The shard of that name. Raises DamagedError when it is missing or is not what its name says."""
+    """The shard with that digest. Raises DamagedError if it is missing or does not match its name."""
     path = shard_path(home, digest)
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise DamagedError(f"The store has lost {path} ({error.strerror}). Import a backup, or memorize the documents again.") from error
+        raise DamagedError(f"Cannot read {path} ({error.strerror}). Import a backup, or memorize the documents again.") from error
     if hashlib.sha256(data).hexdigest() != digest:
-        raise DamagedError(f"{path} is damaged (its checksum differs). Delete it and memorize its document again.")
+        raise DamagedError(f"{path} is damaged (wrong checksum). Delete it and memorize its document again.")
     return parse_shard(data, str(path))
 
 
@@ -141,17 +141,17 @@ def parse_shard(data: bytes, name: str) -> Shard:
     except (SafetensorError, ValueError, KeyError) as error:  # KeyError: a type that numpy has not
         raise DamagedError(f"{name} is not a shard ({error}).") from error
     if {key: array.dtype for key, array in arrays.items()} != {key: np.dtype(NUMPY[dtype]) for key, dtype in DTYPES.items()}:
-        raise DamagedError(f"{name} does not hold a shard's tensors.")
+        raise DamagedError(f"{name} does not contain a shard's tensors.")
     shard = Shard(**arrays)
     if any(array.ndim != RANKS[key] for key, array in arrays.items()) or not fits_together(shard):
-        raise DamagedError(f"The tensors of {name} do not fit together.")
+        raise DamagedError(f"The tensors of {name} do not match each other.")
     if not (np.isfinite(shard.scales).all() and np.isfinite(shard.gist_scales).all()):
-        raise DamagedError(f"{name} holds numbers that are not finite.")
+        raise DamagedError(f"{name} contains numbers that are not finite.")
     return shard
 
 
 def fits_together(shard: Shard) -> bool:
-    """Whether the lengths of the arrays fit, each memory has rows and each sentence tokens and an owner."""
+    """Whether the arrays' lengths match, each memory has rows, and each sentence has tokens and an owner."""
     m, s = len(shard.rows), len(shard.gists)
     if not len(shard.scales) == len(shard.pages) == len(shard.checksums) == m or shard.checksums.shape[1:] != (8,):
         return False
@@ -167,7 +167,7 @@ def fits_together(shard: Shard) -> bool:
 
 
 def verify_shard(data: bytes, name: str, shape: ShardShape) -> Shard:
-    """Check that ``data`` are what a model of that ``shape`` could have written. Raises DamagedError, and TooNewError for newer formats."""
+    """Check that a model of that ``shape`` could have written ``data``. Raises DamagedError, and TooNewError for newer formats."""
     check_header(data, name, shape.fingerprint)
     shard = parse_shard(data, name)
     if (
@@ -175,25 +175,25 @@ def verify_shard(data: bytes, name: str, shape: ShardShape) -> Shard:
         or shard.gists.shape[1:] != (shape.vector,)
         or shard.gist_words.shape[1:] != (shape.lanes,)
     ):
-        raise DamagedError(f"The tensors of {name} do not have this model's shapes.")
+        raise DamagedError(f"The tensors of {name} have the wrong shapes for this model.")
     if not shard.memories:
-        raise DamagedError(f"{name} holds no memory.")
+        raise DamagedError(f"{name} contains no memories.")
     rows = shard.rows
     if rows.min() < shape.least_rows or rows.max() > shape.most_rows or (rows % shape.rows_step).any():
-        raise DamagedError(f"{name} holds memories of more or fewer rows than this model writes.")
+        raise DamagedError(f"{name} contains memories with more or fewer rows than this model writes.")
     if shard.lengths.max() > shape.segment:  # none has less than one: each owns a sentence, and each sentence has tokens
-        raise DamagedError(f"{name} holds memories of more tokens than this model writes.")
+        raise DamagedError(f"{name} contains memories with more tokens than this model writes.")
     lengths = np.linalg.norm(shard.gists.astype(np.float32), axis=1) * shard.gist_scales.astype(np.float32)
     if (shard.scales <= 0).any() or (shard.gist_scales <= 0).any() or (shard.gists == -128).any() or (lengths > LONGEST_VECTOR).any():
-        raise DamagedError(f"{name} holds numbers that this model does not write.")
+        raise DamagedError(f"{name} contains numbers that this model does not write.")
     return shard
 
 
 def check_header(data: bytes, name: str, fingerprint: str) -> None:
-    """Check that the header says what ``pack_shard`` writes and nothing else. Raises DamagedError or TooNewError."""
+    """Check that the header contains exactly what ``pack_shard`` writes. Raises DamagedError or TooNewError."""
     length = int.from_bytes(data[:8], "little")
     if len(data) < 8 or length > min(LONGEST_HEADER, len(data) - 8):
-        raise DamagedError(f"{name} is not a shard (its header does not fit).")
+        raise DamagedError(f"{name} is not a shard (its header is too long or cut off).")
     text = data[8 : 8 + length].rstrip(b" ")
     try:
         try:
@@ -201,7 +201,7 @@ def check_header(data: bytes, name: str, fingerprint: str) -> None:
         except (ValueError, RecursionError) as error:
             raise ValueError("its header is not JSON") from error
         if json.dumps(header, separators=(",", ":")).encode() != text or length - len(text) >= 8:  # spaces, names given twice
-            raise ValueError("its header is not as titans writes it")
+            raise ValueError("titans does not write such a header")
         metadata = header.pop("__metadata__", None) if isinstance(header, dict) else None
         if (
             not isinstance(metadata, dict)
@@ -213,15 +213,15 @@ def check_header(data: bytes, name: str, fingerprint: str) -> None:
         if int(version) > FORMAT:
             raise TooNewError(f"{name} was written by a newer titans. Upgrade: pip install --upgrade titans-cli")
         if (version, writer) != (str(FORMAT), fingerprint):
-            raise ValueError("other model weights wrote it")
+            raise ValueError("it was written with other model weights")
         if header.keys() != DTYPES.keys() or not all(is_entry(entry, DTYPES[key]) for key, entry in header.items()):
-            raise ValueError("it does not hold a shard's tensors")
+            raise ValueError("it does not contain a shard's tensors")
     except ValueError as error:
         raise DamagedError(f"{name} is not a shard ({error}).") from error
 
 
 def is_entry(entry: object, dtype: str) -> bool:
-    """Whether a header's entry for a tensor of that type is well formed; whether it fits the data, safetensors finds out."""
+    """Whether a header's entry for a tensor of that type is well formed; safetensors checks that it matches the data."""
     if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"} or entry["dtype"] != dtype:
         return False
     return all(

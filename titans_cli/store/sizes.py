@@ -1,4 +1,4 @@
-"""How much a shard holds, without loading torch."""
+"""Counts what a shard holds, without loading torch."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -22,7 +22,7 @@ class ShardSizes(NamedTuple):
 
 
 def shard_sizes(home: Path, digest: str) -> ShardSizes:
-    """From the shard's header alone. Raises DamagedError."""
+    """The sizes, from the shard's header alone. Raises DamagedError."""
     path = shard_path(home, digest)
     try:
         with safe_open(path, framework="numpy") as file:
@@ -34,4 +34,4 @@ def shard_sizes(home: Path, digest: str) -> ShardSizes:
 
 
 def lost(path: Path, error: Exception) -> DamagedError:
-    return DamagedError(f"The store cannot read {path} ({error}). Import a backup, or memorize the document again.")
+    return DamagedError(f"Cannot read {path} ({error}). Import a backup, or memorize the document again.")

@@ -1,4 +1,4 @@
-"""One store: opened, closed and locked. What it holds is asked of its catalog, see ``catalog.py``."""
+"""Opens, closes and locks a store. Its contents are in its catalog, see ``catalog.py``."""
 
 import shutil
 import sqlite3
@@ -18,7 +18,7 @@ __all__ = ["Store"]
 
 
 class Store(Catalog):
-    """The catalog of one store with its lock. Use ``open``; close by ``with`` or ``close``."""
+    """The catalog of one store with its lock. Open it with ``open``; close it with ``with`` or ``close``."""
 
     @classmethod
     def open(cls, home: Path, create: bool = False, patience: float = PATIENCE) -> "Store":
@@ -53,9 +53,9 @@ class Store(Catalog):
 
     @staticmethod
     def remove_new(home: Path) -> None:
-        """Take away the store that ``open`` has just made, if no process has put anything into it or is about to.
+        """Delete the store that ``open`` has just created, if no process uses it.
 
-        An empty store does no harm: one that cannot be taken away stays.
+        An empty store does no harm: one that cannot be deleted stays.
         """
         with suppress(TitansError, OSError, sqlite3.Error):
             with Store.open(home) as store, store.locked(repair=False):
@@ -86,16 +86,16 @@ class Store(Catalog):
 
     @contextmanager
     def locked(self, repair: bool = True) -> Iterator[None]:
-        """Hold the store for writing, and finish first what a killed process had begun. Raises LockedError when another process writes."""
+        """Hold the store for writing, after finishing what a killed process had started. Raises LockedError if another process writes."""
         with hold_lock(self.home):
             if not (self.home / "titans.db").exists():
-                raise LockedError(f"Another titans has just taken away {self.home}. Run the same command again.")
+                raise LockedError(f"Another titans process has just removed {self.home}. Run the same command again.")
             if repair:
                 recover(self)
             yield
 
 
 def name_store(error: BaseException | None, home: Path) -> None:
-    """Let an error of the disk or of the database say where that was."""
+    """Add the store's path to an error of the disk or of the database."""
     if isinstance(error, OSError | sqlite3.Error) and getattr(error, "filename", None) is None:
         error.filename = str(home / "titans.db" if isinstance(error, sqlite3.Error) else home)  # type: ignore[union-attr]

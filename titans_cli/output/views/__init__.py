@@ -1,1 +1,1 @@
-"""One module a command: how its result is shown."""
+"""One module per command, which shows its result."""

@@ -1,4 +1,4 @@
-"""What only the chat shows: its commands, earlier turns, and a conversation as a file."""
+"""Shows the chat's commands and earlier turns, and writes a conversation as Markdown."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ if TYPE_CHECKING:
 
 
 def print_turn(answer: Answer) -> None:
-    """A question and its answer, in short."""
+    """A short form of a question and its answer."""
     show(Text(words(answer.question), style="bold"))
     show(Text("Not in memory." if answer.answer is None else words(answer.answer), style="dim"), indent=2)
 
 
 def print_help(commands: Iterable[tuple[str, str]]) -> None:
     """The chat's commands and what they do."""
-    say("Type a question and press Enter. It may speak of what was said before: When was it founded?")
+    say("Type a question and press Enter. Follow-up questions work too: When was it founded?")
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="cyan", no_wrap=True)
     table.add_column()
     for usage, help in commands:
         table.add_row(Text(usage), Text(help))
     err.print(table)
-    say("Tab completes, Alt-Enter begins a new line, Ctrl-C stops an answer, the arrow keys bring back earlier questions.")
+    say("Tab completes, Alt-Enter starts a new line, Ctrl-C stops an answer, the arrow keys recall earlier questions.")
 
 
 def transcript(answers: Iterable[Answer]) -> str:

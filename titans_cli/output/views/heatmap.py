@@ -1,6 +1,6 @@
-"""A surprising document as a page and as an image: its text, calm where the memory knew it and hot where it did not.
+"""Renders the result of ``titans surprise`` as an HTML page and as an image, with new text in warm colours.
 
-What the document says is escaped in HTML and never markup; the page has no scripts and loads nothing.
+The document's text is escaped; the page has no scripts and loads nothing.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from html import escape
 from typing import TYPE_CHECKING, NamedTuple
 
 from titans_cli.output.sanitize import plain, words
-from titans_cli.output.terminal import where
+from titans_cli.output.terminal import counted, where
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,23 +24,23 @@ if TYPE_CHECKING:
 
 __all__ = ["LABELS", "Piece", "heat_image", "heat_page", "pieces", "share", "told"]
 
-LABELS = {"verbatim": "known word for word", "partly": "known but for some words", "reworded": "known in other words", "new": "new"}
+LABELS = {"verbatim": "known word for word", "partly": "known except some words", "reworded": "known in other words", "new": "new"}
 BROKEN = re.compile(r"(?<=\S)\n(?=[^\W\d_]|[\"'“‘(])")
 """The end of a line within a paragraph."""
 HOT = (224, 62, 0)
 NEW = 0.6
-"""Surprise as which a new word in a known sentence is drawn."""
+"""Surprise with which a new word in a known sentence is drawn."""
 
 
 class Piece(NamedTuple):
-    """Part of a sentence's text, without anything that drives a terminal."""
+    """A part of a sentence's text, without terminal control characters."""
 
     text: str
     kind: str  # space before the sentence; same; new; missing: the memory has it, the document has not
 
 
 def pieces(sentence: SurprisingSentence) -> list[Piece]:
-    """A sentence in pieces that are known and new, and between them what is missing."""
+    """Split a sentence into known and new pieces, with the missing words between them."""
     text = BROKEN.sub(" ", sentence.text)
     begin = len(text) - len(text.lstrip())
     found, at = [Piece(plain(text[:begin]), "space")], begin
@@ -54,7 +54,7 @@ def pieces(sentence: SurprisingSentence) -> list[Piece]:
 
 
 def told(sentence: SurprisingSentence) -> str:
-    """One line that says how far a sentence is known, and from where."""
+    """One line that says how well a sentence is known, and from which document."""
     said = f"surprise {sentence.surprise:.2f}, {LABELS[sentence.kind]}"
     if sentence.known is None:
         return said
@@ -78,7 +78,7 @@ h2 { border-top: 1px solid; padding-top: .3rem }
 
 
 def heat_page(result: Surprise, chosen: Sequence[SurprisingSentence]) -> str:
-    """A page of HTML that shows the sentences ``chosen``; pointing at one tells where it is known from."""
+    """An HTML page of the sentences ``chosen``; a tooltip says from which document each is known."""
     name = escape(words(result.document))
     legend = " ".join(f'<span class="heat" style="--s:{level / 4}">&nbsp;{level / 4:.2f}&nbsp;</span>' for level in range(5))
     counts = ", ".join(f"{share(result, kind)} {label}" for kind, label in LABELS.items())
@@ -86,8 +86,8 @@ def heat_page(result: Surprise, chosen: Sequence[SurprisingSentence]) -> str:
         '<!DOCTYPE html><html><head><meta charset="utf-8">',
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">",
         f'<meta name="viewport" content="width=device-width"><title>{name}</title><style>{STYLE}</style></head><body>',
-        f"<h1>{name}</h1><p>{len(result.sentences):,} sentences: {counts}. Mean surprise {result.mean:.2f}.</p>",
-        f"<p><small>surprise {legend} <ins>new words</ins> <del>words of the memory</del></small></p>",
+        f"<h1>{name}</h1><p>{counted(len(result.sentences), 'sentence')}: {counts}. Mean surprise {result.mean:.2f}.</p>",
+        f"<p><small>surprise {legend} <ins>new words</ins> <del>words only in memory</del></small></p>",
     ]
     page, opened = None, False
     for sentence in chosen:
@@ -96,7 +96,7 @@ def heat_page(result: Surprise, chosen: Sequence[SurprisingSentence]) -> str:
             parts.append("</div>" * opened + (f"<h2>page {page}</h2>" if page is not None else "") + '<div class="text">')
             opened = True
         parts.append("".join(html_of(sentence)))
-    listed = "".join(f"<li>{escape(where(document))}: {count:,} sentences</li>" for document, count in result.known_from)
+    listed = "".join(f"<li>{escape(where(document))}: {counted(count, 'sentence')}</li>" for document, count in result.known_from)
     parts.append("</div>" * opened + (f"<footer><p>Known from</p><ol>{listed}</ol></footer>" if listed else "") + "</body></html>\n")
     return "".join(parts)
 
@@ -113,9 +113,9 @@ def html_of(sentence: SurprisingSentence) -> Iterator[str]:
 
 
 SIZES = (16, 12, 9, 6)
-"""Heights of letters, in pixels: the first with which the image is small enough is taken."""
+"""Letter heights in pixels; the first one that makes the image small enough is used."""
 WIDE = 42
-"""Letters' heights that a column is wide."""
+"""Width of a column, in letter heights."""
 TALLEST = 4_000
 MOST_PIXELS = 40_000_000
 MARGIN = 24
@@ -125,7 +125,7 @@ WORD = re.compile(r"\s+|\S+")
 
 
 class Place(NamedTuple):
-    """A word on the image: its column and line, where in the line it begins, in pixels, and how it is drawn."""
+    """A word on the image: its line, its position in the line in pixels, and how it is drawn."""
 
     line: int
     x: float
@@ -136,7 +136,7 @@ class Place(NamedTuple):
 
 
 def heat_image(result: Surprise, chosen: Sequence[SurprisingSentence]) -> bytes:
-    """The sentences ``chosen`` as a PNG in columns; small letters for long documents, and at last cut."""
+    """A PNG of the sentences ``chosen`` in columns. Long documents get smaller letters; very long ones are cut."""
     from PIL import Image, ImageDraw
 
     for size in SIZES:
@@ -167,7 +167,7 @@ def heat_image(result: Surprise, chosen: Sequence[SurprisingSentence]) -> bytes:
 
 
 def letters(size: int) -> FreeTypeFont | ImageFont:
-    """A font that knows many scripts where the machine has it; Pillow's own otherwise."""
+    """A font for many scripts if the machine has it, else Pillow's own."""
     from PIL import ImageFont
 
     try:
@@ -177,7 +177,7 @@ def letters(size: int) -> FreeTypeFont | ImageFont:
 
 
 def lay_out(chosen: Sequence[SurprisingSentence], font: FreeTypeFont | ImageFont, width: int) -> Iterator[Place]:
-    """Each word's place in lines of ``width`` pixels."""
+    """The place of each word in lines of ``width`` pixels."""
     line, x = 0, 0.0
     space = font.getlength(" ")
     for sentence in chosen:
@@ -206,7 +206,7 @@ def fragments(word: str, font: FreeTypeFont | ImageFont, width: int) -> Iterator
 
 
 def heat(surprise: float) -> tuple[int, int, int]:
-    """White for what is known, and ever hotter."""
+    """The background colour: white for known text, hotter for more surprise."""
     strength = 0.75 * surprise
     red, green, blue = (round(255 - (255 - c) * strength) for c in HOT)
     return red, green, blue
@@ -226,11 +226,11 @@ def draw_word(draw: ImageDraw, place: Place, x: float, y: float, font: FreeTypeF
 
 
 def head(draw: ImageDraw, result: Surprise, size: int, high: int, cut: bool) -> None:
-    """Name, legend and counts, in the lines above the text."""
+    """Draw name, counts and legend in the lines above the text."""
     font, y = letters(size), MARGIN
-    counted = [f"{share(result, kind)} {label}" for kind, label in LABELS.items()]
-    counts = [", ".join(counted[:2]) + ",", ", ".join(counted[2:]) + f"; mean surprise {result.mean:.2f}"]
-    for line in (words(result.document)[:WIDE], f"{len(result.sentences):,} sentences:", *counts):
+    shares = [f"{share(result, kind)} {label}" for kind, label in LABELS.items()]
+    counts = [", ".join(shares[:2]) + ",", ", ".join(shares[2:]) + f"; mean surprise {result.mean:.2f}"]
+    for line in (words(result.document)[:WIDE], f"{counted(len(result.sentences), 'sentence')}:", *counts):
         draw.text((MARGIN, y), line, fill="black", font=font)
         y += high
     for level in range(5):
@@ -238,4 +238,4 @@ def head(draw: ImageDraw, result: Surprise, size: int, high: int, cut: bool) -> 
         draw.rectangle((x, y, x + 4 * size - 4, y + high - 2), fill=heat(level / 4))
         draw.text((x + 4, y + 1), f"{level / 4:.2f}", fill="black", font=font)
     if cut:
-        draw.text((MARGIN, y + high), "What does not fit into an image is left out.", fill="#b00000", font=font)
+        draw.text((MARGIN, y + high), "The rest does not fit into the image.", fill="#b00000", font=font)

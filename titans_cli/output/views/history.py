@@ -1,4 +1,4 @@
-"""Questions that were asked."""
+"""Shows earlier questions and answers."""
 
 from __future__ import annotations
 
@@ -28,6 +28,6 @@ def print_history(listed: Listed) -> None:
         for _, name, page in turn.sources:
             show(Text(where(name, page), style="cyan"), 2)
     if not listed.turns:
-        print_note("Nothing was asked that is like that.")
+        print_note("No matching questions.")
     if not listed.kept:
-        print_note("Questions are not kept: titans history --on")
+        print_note("History is off. Turn it on: titans history --on")

@@ -1,4 +1,4 @@
-"""What an ingest did or would do."""
+"""Shows what an ingest did, or would do with --dry-run."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 
 
 def page_list(pages: Sequence[int]) -> str:
-    """Numbers of pages, the first ten."""
+    """The page numbers, at most ten."""
     return f"page{'s' * (len(pages) > 1)} {some(pages, 10)}"
 
 
 @contract(json_output.of_ingest)
 def print_ingest(result: IngestResult) -> None:
-    """Remarks on files, then what was done; with --quiet only errors."""
+    """Print notes on files and what was done; with --quiet only errors."""
     did = result.did
     print_notes(result)
     if result.interrupted:
-        print_error("Interrupted. What was finished is kept; run the same command again for the rest.")
+        print_error("Interrupted. Finished documents are kept. Run the same command again to continue.")
     if not mode.quiet:
         speed = did.tokens / result.seconds if result.seconds else 0
         others = (("changed", did.changed), ("moved", did.moved), ("copies", did.copies))
@@ -42,30 +42,32 @@ def print_ingest(result: IngestResult) -> None:
 
 
 def print_notes(result: IngestResult) -> None:
-    """Remarks on files that were read and on documents that were forgotten or are gone."""
+    """Print notes on files that were read, and on documents that were forgotten or whose files are gone."""
     did = result.did
     for document, encoding in did.encodings:
-        print_note(f"{words(document)}: read as {encoding}; choose another with --encoding")
+        print_note(f"{words(document)}: read as {encoding}. If that is wrong, give its --encoding.")
     for document, pages in did.without_text:
-        print_note(f"{words(document)}: no text on {page_list(pages)}; if scanned, recognise the text (OCR) first")
+        print_note(f"{words(document)}: no text on {page_list(pages)}. If scanned, run OCR first.")
     for document, unread in did.unread_pages:
         for reason in dict.fromkeys(reason for _, reason in unread):
             print_note(f"{words(document)}: {page_list([number for number, why in unread if why == reason])} not read: {words(reason)}")
     if did.forgotten:
         names = some([words(document.name) for document in did.forgotten])
-        print_note(f"Forgot {counted(len(did.forgotten), 'document')} to keep within the budget ({names}); see titans status.")
+        print_note(f"Forgot {counted(len(did.forgotten), 'document')} to stay within the budget ({names}). See: titans status")
     if did.left_out:
         passed = counted(did.left_out, "file")
-        print_note(f"{passed} passed over that had been forgotten for want of room before. Allow more with --budget.")
+        print_note(f"Skipped {passed}, forgotten earlier to stay within the budget. Raise it: titans ingest FOLDER --budget SIZE")
     if did.gone:
         names = some([words(document.name) for document in did.gone])
-        what = "taken out" if result.pruned else "still memorized; take them out with --prune-missing"
-        print_note(f"{counted(len(did.gone), 'document')} without a file any more ({names}): {what}")
+        if result.pruned:
+            print_note(f"Removed {names} ({'file' if len(did.gone) == 1 else 'files'} deleted).")
+        else:
+            print_note(f"Still memorized, although deleted: {names}. Remove with: titans ingest FOLDER --prune-missing")
 
 
 @contract(json_output.of_plan)
 def print_plan(plan: Plan) -> None:
-    """What an ingest would do: a line for each file that differs from what is memorized."""
+    """Print what an ingest would do: a line for each file that differs from what is memorized."""
     lines = [("new", source.name) for source in plan.new]
     lines += [("changed", source.name) for source in plan.changed]
     lines += [("moved", f"{before.name} → {source.name}") for before, source in plan.moved]

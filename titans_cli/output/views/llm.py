@@ -1,4 +1,4 @@
-"""Answers that a language model writes: as they come in, and the sources that they cite."""
+"""Shows answers written by a language model as they stream in, and the sources that they cite."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["AnswerStream", "print_written"]
 
 
 class AnswerStream:
-    """Shows an answer while it is written; nothing with --json. At the end, also by Ctrl-C, the line is ended."""
+    """Shows an answer while it is written; nothing with --json. At the end, also after Ctrl-C, it ends the line."""
 
     def __init__(self) -> None:
         self.plain = PlainStream()
@@ -35,7 +35,7 @@ class AnswerStream:
             out.print()
 
     def wait(self) -> None:
-        """Show that an answer is being written, until it begins."""
+        """Show a spinner until the answer starts."""
         self.waiting = working("Writing")
         self.waiting.__enter__()
 
@@ -45,11 +45,11 @@ class AnswerStream:
             self.waiting = None
 
     def begin(self, model: str, url: str, local: bool) -> None:
-        """Say which model writes. Part of the answer: on stdout, unlike notes."""
+        """Say which model writes. This is part of the answer: it goes to stdout, unlike notes."""
         self.stop_waiting()
         if mode.json or mode.quiet:
             return
-        out.print(Text(f"Written by a language model ({words(model)}, {words(url)}), which may err:", style="dim"), soft_wrap=True)
+        out.print(Text(f"Written by a language model ({words(model)}, {words(url)}), which can be wrong:", style="dim"), soft_wrap=True)
         if not local:
             print_note("The question and the quotes leave this machine.")
 
@@ -68,7 +68,7 @@ class AnswerStream:
 
 
 def print_written(result: WrittenAnswer, why: bool = False) -> None:
-    """What follows a written answer. If none was written: the reason as an error, and the answer from memory."""
+    """Print what follows a written answer. If none was written, print the error and the answer from memory."""
     if result.error is not None:
         print_error(str(result.error), result.error.exit_code)
     if mode.json:
@@ -82,7 +82,7 @@ def print_written(result: WrittenAnswer, why: bool = False) -> None:
 
 
 def print_sources(result: WrittenAnswer, written: Written) -> None:
-    """The answer from memory, and the quotes that are cited or hold its evidence, by number."""
+    """Print the answer from memory, and the numbered quotes that are cited or contain its evidence."""
     if mode.quiet:
         return
     cited = set(written.citations)
@@ -95,6 +95,6 @@ def print_sources(result: WrittenAnswer, written: Written) -> None:
             show(Text(f"[{quote.number}] ") + source_line(quote))
             show(Text(f"“{words(quote.text)}”", style="italic"), indent=2)
     if not cited:
-        print_note("\nIt cites nothing: hold it against what is quoted here.")
+        print_note("\nThe answer cites no quotes. Compare it with the quotes above.")
     if "[?]" in written.text:
-        print_note("[?] stands where it cites what it was not given.")
+        print_note("[?] marks a citation of a quote that it was not given.")

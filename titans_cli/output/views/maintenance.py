@@ -1,4 +1,4 @@
-"""What was forgotten and pruned, and what is wrong with a store."""
+"""Shows what was forgotten or pruned, and what is wrong with a store."""
 
 from __future__ import annotations
 
@@ -17,18 +17,20 @@ if TYPE_CHECKING:
 def print_forgotten(result: Forgotten) -> None:
     names = some([d.name for d in result.documents], 20)
     if result.dry_run:
-        say(f"Would forget {names}; {megabytes(result.freed)}.")
+        say(f"Would forget {names} and free {megabytes(result.freed)}.")
         return
-    say(f"Forgot {names}; {megabytes(result.freed)} freed.")
+    say(f"Forgot {names}. Freed {megabytes(result.freed)}.")
     if result.still_in:
-        print_note(f"Still in {some([s.name for s in result.still_in])}: titans forget --everywhere takes it out of snapshots too.")
+        held = f"{'snapshot' if len(result.still_in) == 1 else 'snapshots'} {some([s.name for s in result.still_in])}"
+        print_note(f"Still in {held}. To remove it there too: titans forget --everywhere")
 
 
 @contract(json_output.of_pruned)
 def print_pruned(done: Pruned, dry_run: bool) -> None:
     names = f" ({some(done.snapshots)})" if done.snapshots else ""
-    would = "Would delete" if dry_run else "Deleted"
-    say(f"{would} {counted(len(done.snapshots), 'snapshot')}{names} and {counted(done.files, 'file')}; {megabytes(done.freed)}.")
+    deleted = f"{counted(len(done.snapshots), 'snapshot')}{names} and {counted(done.files, 'file')}"
+    freed = megabytes(done.freed)
+    say(f"Would delete {deleted} and free {freed}." if dry_run else f"Deleted {deleted}. Freed {freed}.")
 
 
 @contract(json_output.of_check)
@@ -37,19 +39,19 @@ def print_check(problems: Sequence[Problem], recited: int, wrong: int) -> None:
     for problem in problems:
         print_error(problem.what)
     if any(not problem.harmless for problem in problems):
-        print_error("Mend it with: titans doctor")
+        print_error("See how to repair it: titans doctor")
         return
     if recited:
         say(f"{recited - wrong} of {recited} memories recited word for word.")
     if not wrong:
-        say("The store is sound.")
+        say("No problems found.")
 
 
 @contract(json_output.of_diagnosis)
 def print_diagnosis(problems: Sequence[Problem], mended: Sequence[str]) -> None:
     for path in mended:
-        say(f"Taken out, as its shard is damaged: {path}. Memorize it again: {ingest_again([path])}")
+        say(f"Removed {path}: its shard is damaged. Memorize it again: {ingest_again([path])}")
     for problem in problems:
         say(f"{problem.what}\n  {problem.remedy}")
     if not problems:
-        say("Nothing is wrong.")
+        say("No problems found.")

@@ -1,4 +1,4 @@
-"""What was carried over to new model weights."""
+"""Shows the result of a migration to new model weights."""
 
 from __future__ import annotations
 
@@ -17,6 +17,6 @@ def print_migrated(done: Migration | None) -> None:
         say("The store is up to date.")
         return
     written = counted(done.documents, "document")
-    say(f"{written} written anew. The old memories are the snapshot {done.before.name}; delete it when all is well.")
+    say(f"Migrated {written}. The old memories are kept as snapshot {done.before.name}; delete it when you no longer need it.")
     for error in done.failed:
         print_error(f"  {error.path}: {error.reason}")

@@ -1,4 +1,4 @@
-"""Text that was recited."""
+"""Shows recited text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was remembered."""
+"""Shows the name of a note that was saved."""
 
 from __future__ import annotations
 
@@ -13,4 +13,4 @@ if TYPE_CHECKING:
 
 @contract(json_output.of_remembered)
 def print_remembered(result: Remembered) -> None:
-    print_note(f"Memorized as {result.document.name}; titans forget {result.document.name!r} takes it out again.")
+    print_note(f"Memorized as {result.document.name}. Delete it with: titans forget {result.document.name!r}")

@@ -1,4 +1,4 @@
-"""Snapshots: listed, made, restored, deleted, compared."""
+"""Shows snapshots that were listed, created, restored, deleted or compared."""
 
 from __future__ import annotations
 
@@ -43,22 +43,22 @@ def print_snapshots(listed: Sequence[ListedSnapshot]) -> None:
 
 @contract(json_output.of_created)
 def print_created(made: Snapshot) -> None:
-    say(f"Snapshot {made.name}, {made.digest[:12]}.")
+    say(f"Created snapshot {made.name} ({made.digest[:12]}).")
 
 
 @contract(json_output.of_restored)
 def print_restored(restored: Snapshot, before: Snapshot) -> None:
-    say(f"Answering from {restored.name} now; what was there before is {before.name}.")
+    say(f"Restored snapshot {restored.name}. The state before is kept as {before.name}.")
 
 
 @contract(json_output.of_restored)
 def print_undone(restored: Snapshot, before: Snapshot) -> None:
-    say(f"Answering from {restored.name} again. Take that back with: titans snapshot restore {before.name}")
+    say(f"Undone: restored snapshot {restored.name}. To redo: titans snapshot restore {before.name}")
 
 
 @contract(json_output.of_deleted)
 def print_deleted(name: str, freed: int) -> None:
-    say(f"Deleted {name}; {megabytes(freed)} freed.")
+    say(f"Deleted snapshot {name}. Freed {megabytes(freed)}.")
 
 
 @contract(json_output.of_difference)
@@ -66,5 +66,5 @@ def print_difference(difference: Difference) -> None:
     for sign, names in (("+", difference.came), ("-", difference.went), ("~", difference.changed)):
         for name in names:
             show(Text(f"{sign} {where(name)}"))
-    counts = f"{len(difference.came)} came, {len(difference.went)} went, {len(difference.changed)} changed"
+    counts = f"{len(difference.came)} added, {len(difference.went)} removed, {len(difference.changed)} changed"
     out.print(counts)

@@ -1,4 +1,4 @@
-"""What is memorized, what it takes, and what failed."""
+"""Shows what is memorized, how much space it takes, and which files failed."""
 
 from __future__ import annotations
 
@@ -33,42 +33,43 @@ if TYPE_CHECKING:
 BAR = 20
 """Characters of a bar."""
 LISTED = 10
-"""Files of each kind of failure that status names."""
-RETRY = "Look at them, then: titans ingest --retry-failed"
+"""Most files that are listed for each kind of failure."""
+RETRY = "Check them, then run: titans ingest --retry-failed"
 REMEDIES = {
-    "encrypted": "Memorize them again on a terminal and give the password, or set TITANS_PDF_PASSWORD: titans ingest --retry-failed",
-    "no text": "Recognise their text (OCR), then: titans ingest --retry-failed",
-    "corrupt": "Get them anew or repair them, then: titans ingest --retry-failed",
-    "limit": "Split them, and memorize the parts.",
-    "timeout": "Split them, or try once more while the machine is idle: titans ingest --retry-failed",
-    "empty": "There is nothing in them to be memorized.",
-    "not text": "Turn them into text, PDF or HTML, and memorize that.",
-    "missing": "Look where they are.",
+    "encrypted": "Set TITANS_PDF_PASSWORD, or enter the password on a terminal: titans ingest --retry-failed",
+    "no text": "Run OCR on them, then run: titans ingest --retry-failed",
+    "corrupt": "Repair or replace them, then run: titans ingest --retry-failed",
+    "limit": "Split them and memorize the parts.",
+    "timeout": "Split them, or retry when the machine is idle: titans ingest --retry-failed",
+    "empty": "They contain nothing to memorize.",
+    "not text": "Convert them to text, PDF or HTML and memorize the result.",
+    "missing": "Check their paths.",
 }
-"""What helps against each kind of failure."""
+"""The remedy for each kind of failure."""
 
 
 @contract(json_output.of_status)
 def print_status(status: Status) -> None:
-    """How much is memorized and what it takes, what failed and what to do about it, and the documents."""
+    """Print how much is memorized, its size, what failed and what to do about it, and the documents."""
     head = f"{words(str(status.home))} · snapshot {words(status.snapshot.name)} · {status.snapshot.digest[:12]}"
     show(Text(head, style="dim"))
     tokens, memories = max(1, status.tokens), max(1, status.memories)
     held = f"{counted(status.tokens, 'token')} in {counted(status.memories, 'memory')}"
-    show(Text(f"{counted(len(status.documents), 'document')}, {held}, {status.tokens / memories:.0f} tokens a memory", style="bold"))
-    weights, gists = status.weight_bytes, status.bytes - status.weight_bytes
-    parts = f"{megabytes(weights)} memory weights ({weights / tokens:.1f} bytes a token), {megabytes(gists)} gists ({gists / tokens:.1f})"
+    show(Text(f"{counted(len(status.documents), 'document')}, {held}, {status.tokens / memories:.0f} tokens per memory", style="bold"))
+    weights, vectors = status.weight_bytes, status.bytes - status.weight_bytes
+    parts = f"{megabytes(weights)} memory weights ({weights / tokens:.1f} bytes per token), "
+    parts += f"{megabytes(vectors)} sentence vectors ({vectors / tokens:.1f})"
     show(Text.assemble((bar(weights / max(1, status.bytes), BAR), "cyan"), f" {megabytes(status.bytes)}: {parts}"))
     if status.budget:
         share = status.bytes / status.budget
-        room = f" {share:.0%} of the {megabytes(status.budget)} that it may take"
+        room = f" {share:.0%} of the budget of {megabytes(status.budget)}"
         show(Text.assemble((bar(share, BAR), "yellow" if share > 0.9 else "cyan"), room))
     print_failures(status)
     print_documents(status)
 
 
 def print_failures(status: Status) -> None:
-    """Files that are not memorized, by reason, each with a remedy."""
+    """Print the files that failed, by reason, each reason with a remedy."""
     kinds: dict[str, list[Failure]] = {}
     for failure in status.failures:
         kinds.setdefault(failure.kind, []).append(failure)
@@ -81,16 +82,13 @@ def print_failures(status: Status) -> None:
             show(Text(f"… and {len(failures) - LISTED} more: titans status --json", style="dim"), indent=2)
     if status.forgotten:
         out.print()
+        files = counted(len(status.forgotten), "file")
         names = some([words(failure.path) for failure in status.forgotten])
-        show(
-            Text(
-                f"{len(status.forgotten)} forgotten to keep within the budget ({names}). Allow more: titans ingest --budget", style="yellow"
-            )
-        )
+        show(Text(f"Forgot {files} to stay within the budget ({names}). Raise it: titans ingest FOLDER --budget SIZE", style="yellow"))
 
 
 def print_documents(status: Status, part: str = "") -> None:
-    """A line for each document whose name holds ``part``. Equal names get part of the SHA-256."""
+    """Print a line for each document whose name contains ``part``. Equal names get a part of the SHA-256."""
     shown = [document for document in status.documents if part.lower() in document.name.lower()]
     times = Counter(document.name for document in status.documents)
     table = Table(box=None, header_style="dim", pad_edge=False)
@@ -108,4 +106,4 @@ def print_documents(status: Status, part: str = "") -> None:
         out.print()
         show_table(table)
     elif part:
-        print_note(f"No document is called like {part!r}.")
+        print_note(f"No document matches {part!r}.")

@@ -1,4 +1,4 @@
-"""What in a document is new to the memory, on the terminal; see ``heatmap`` for pages and images."""
+"""Shows on the terminal what in a document is new to the memory; see ``heatmap`` for HTML and images."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from titans_cli.services.novelty.score import SurprisingSentence
 
 LEVELS = (0.1, 0.3, 0.5, 0.7)
-"""Surprise from which a sentence is drawn hotter."""
+"""Surprise at which the colour of a sentence becomes warmer."""
 COLOURS = ("", "#ffe9b0", "#ffc66b", "#ff9a47", "#ff6a3d")
 FEW_COLOURS = ("", "bright_yellow", "yellow", "bright_red", "red")
-"""Where the terminal has sixteen."""
+"""For terminals with sixteen colours."""
 NEW = 3
 """Level of a new word in a known sentence."""
 BARS = "▁▂▃▄▅▆▇█"
@@ -44,7 +44,7 @@ def must_not_exist(targets: Sequence[Path | None]) -> None:
     """Raises UsageError if one of ``targets`` exists."""
     for target in targets:
         if target is not None and os.path.lexists(target):
-            raise UsageError(f"{target} exists already. Choose another name.")
+            raise UsageError(f"{target} already exists. Choose another name.")
 
 
 def write_new(target: Path, data: bytes) -> None:
@@ -53,7 +53,7 @@ def write_new(target: Path, data: bytes) -> None:
         with target.open("xb") as file:
             file.write(data)
     except OSError as error:
-        raise TitansError(f"Cannot write {target} ({error.strerror}). Choose another place.") from error
+        raise TitansError(f"Cannot write {target} ({error.strerror}). Choose another path.") from error
     print_note(f"Wrote {target}")
 
 
@@ -68,11 +68,11 @@ def write_heat(result: Surprise, html: Path | None, png: Path | None, least: flo
 
 @contract(json_output.of_surprise)
 def print_surprise(result: Surprise, least: float = 0.0) -> None:
-    """The sentences of at least ``least`` surprise, coloured if the terminal can, and a summary."""
+    """Print the sentences with at least ``least`` surprise, coloured if the terminal can, and a summary."""
     for number, why in result.failed_pages:
         print_note(f"page {number} not read: {why}")
     if result.empty_pages:
-        print_note(f"{len(result.empty_pages)} pages have no text; if scanned, recognise the text (OCR) first")
+        print_note(f"{counted(len(result.empty_pages), 'page')} without text. If scanned, run OCR first.")
     chosen = [sentence for sentence in result.sentences if sentence.surprise >= least]
     numbers = {document: number for number, (document, _) in enumerate(result.known_from, 1)}
     coloured = out.is_terminal and not out.no_color
@@ -84,7 +84,7 @@ def print_surprise(result: Surprise, least: float = 0.0) -> None:
         legend = [Text(f" {low:.1f} ", style=style_of(level)) for level, low in enumerate((0, *LEVELS))]
         out.print(
             Text(" ").join(
-                [Text("surprise"), *legend, Text("new word", style_of(0, "new")), Text("word of the memory", style_of(0, "missing"))]
+                [Text("surprise"), *legend, Text("new word", style_of(0, "new")), Text("word only in memory", style_of(0, "missing"))]
             )
         )
     print_summary(result, numbers)
@@ -95,11 +95,11 @@ def print_summary(result: Surprise, numbers: dict[str, int]) -> None:
     show(Text(f"{counted(len(result.sentences), 'sentence')}: {counts}. Mean surprise {result.mean:.2f}."))
     for document, count in result.known_from:
         show(Text(f"[{numbers[document]}] {where(document)}: {counted(count, 'sentence')}"))
-    print_note(f"{counted(result.recited, 'memory')} recited, {result.elapsed_ms / 1000:.1f} s; nothing was memorized")
+    print_note(f"Recited {counted(result.recited, 'memory')} in {result.elapsed_ms / 1000:.1f} s. Nothing was memorized.")
 
 
 def style_of(level: int, kind: str = "same") -> Style:
-    """Dark letters on a warm ground; what is known keeps the terminal's own colours, dimmed."""
+    """The style of a piece: dark letters on warm colours; known text is dimmed in the terminal's own colours."""
     colours = FEW_COLOURS if out.color_system in ("standard", "windows") else COLOURS
     if kind == "new":
         return Style(color="black", bgcolor=colours[max(level, NEW)], bold=True, underline=True)
@@ -107,7 +107,7 @@ def style_of(level: int, kind: str = "same") -> Style:
 
 
 def source_of(sentence: SurprisingSentence, numbers: dict[str, int]) -> str:
-    """The number of the document that a sentence is known from, and the page."""
+    """The number of the document from which a sentence is known, with the page."""
     if sentence.known is None:
         return ""
     page = f" p. {sentence.known.page}" if sentence.known.page is not None else ""
@@ -115,7 +115,7 @@ def source_of(sentence: SurprisingSentence, numbers: dict[str, int]) -> str:
 
 
 def print_flowing(chosen: Sequence[SurprisingSentence], numbers: dict[str, int]) -> None:
-    """The text itself, coloured; a number marks where the source of known text changes."""
+    """Print the coloured text; a number marks where the source of known text changes."""
     text, page, source = Text(), None, ""
     for sentence in chosen:
         if sentence.page != page:

@@ -1,4 +1,4 @@
-"""What the memory is about."""
+"""Shows the topics of the memory."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @contract(json_output.of_overview)
 def print_overview(overview: Overview) -> None:
     held = f"{counted(overview.documents, 'document')}, {counted(overview.sentences, 'sentence')}"
-    show(Text(f"{held}: {counted(len(overview.topics), 'theme')}", style="bold"))
+    show(Text(f"{held}: {counted(len(overview.topics), 'topic')}", style="bold"))
     most = max((topic.share for topic in overview.topics), default=1.0)
     for topic in overview.topics:
         print_topic(topic, most)

@@ -1,4 +1,4 @@
-"""What was exported, imported and merged."""
+"""Shows what was exported, imported or merged."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 @contract(json_output.of_exported)
 def print_exported(made: Snapshot, size: int, target: Path) -> None:
-    say(f"Exported {made.name}, {made.digest[:12]}, {megabytes(size)}.")
+    say(f"Exported snapshot {made.name} ({made.digest[:12]}, {megabytes(size)}).")
 
 
 @contract(json_output.of_imported)
 def print_imported(head: Snapshot) -> None:
-    say(f"Imported. Answering from {head.name} now, {head.digest[:12]}.")
+    say(f"Imported. The current snapshot is {head.name} ({head.digest[:12]}).")
 
 
 @contract(json_output.of_exported)
 def print_merged(made: Snapshot, size: int, target: Path) -> None:
-    say(f"Merged into {target}, {made.digest[:12]}, {megabytes(size)}.")
+    say(f"Merged into {target} ({made.digest[:12]}, {megabytes(size)}).")

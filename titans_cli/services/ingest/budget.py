@@ -1,7 +1,7 @@
-"""How much a memory may take: when it is full, what is least worth keeping is forgotten first.
+"""The size budget of a memory: when it is exceeded, the least useful documents are forgotten first.
 
-What a document is worth, a byte of it: its surprise (rows of memory weights that each of its tokens took), times the answers that it
-gave, and one more; halved for each time that as much was memorized after it as the whole memory holds.
+The value of a byte of a document is its surprise (rows of memory weights per token) times one plus the number of answers that it
+gave. The value halves each time that as much was memorized after it as the whole memory holds.
 """
 
 from collections.abc import Sequence
@@ -28,13 +28,13 @@ def parse_size(text: str) -> int:
             return size
     except (ValueError, KeyError, OverflowError):
         pass
-    raise UsageError(f"{text!r} is no size. Write it like 500MB, 2GB or none.")
+    raise UsageError(f"{text!r} is not a size. Use a size like 500MB or 2GB, or none.")
 
 
 def agree_on_budget(store: Store, wanted: int | None) -> int:
-    """The bytes that the memory may take from now on, 0 for any number; ``wanted`` None leaves that as it was.
+    """The size limit in bytes from now on, 0 for none. ``wanted`` None keeps the current one.
 
-    What was dropped to stay within the budget may be memorized again once there is more.
+    After an increase, documents that were forgotten to stay within the budget may be memorized again.
     """
     before = int(store.bookkeeping.setting(BUDGET) or 0)
     budget = before if wanted is None else wanted
@@ -46,13 +46,13 @@ def agree_on_budget(store: Store, wanted: int | None) -> int:
 
 
 def worth(document: StoredDocument, after: float, answers: int, home: Path) -> float:
-    """What a byte of a document is worth; ``after`` is the share of the memory that was memorized after it."""
+    """The value of a byte of a document; ``after`` is the share of the memory that was memorized after it."""
     rows = shard_sizes(home, document.shard).rows
     return rows / max(1, document.tokens) * (1 + answers) * 0.5**after
 
 
 def keep_within(budget: int, store: Store, documents: Sequence[StoredDocument]) -> tuple[list[StoredDocument], list[StoredDocument]]:
-    """Those of ``documents`` that stay, and those to be forgotten, so that the shards take at most ``budget`` bytes."""
+    """Split ``documents`` into those to keep and those to forget, so that the shards take at most ``budget`` bytes."""
     sizes = store.shards()
     holders: dict[str, int] = {}
     for document in documents:
@@ -78,7 +78,7 @@ def keep_within(budget: int, store: Store, documents: Sequence[StoredDocument]) 
 
 
 def make_room(store: Store, documents: Sequence[StoredDocument], budget: int) -> None:
-    """Delete what was forgotten to stay within the budget, unless a snapshot that the user named holds it."""
+    """Delete what was forgotten to stay within the budget, unless a snapshot named by the user holds it."""
     with store.transaction():
         store.take_out(documents, [s for s in store.snapshots() if is_automatic(s.name)])
         for document in documents:

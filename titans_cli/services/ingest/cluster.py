@@ -25,16 +25,16 @@ from titans_cli.store import keep_shard
 __all__ = ["cluster_learner"]
 
 RESTARTS = 3
-"""Times that an actor, or what it was doing, is begun again after its machine or process was lost."""
+"""Times that an actor and its task are restarted after its machine or process was lost."""
 
 CONNECTING_SECONDS = 5.0
 
 Outcome = tuple[Learned | SourceError, bytes | None]
-"""What to record, and the shard where the actor could not put it into the store."""
+"""What to record, and the shard if the actor could not write it into the store."""
 
 
 class Actor:
-    """Memorizes documents on one core. ``mark`` is a file that tells whether the store's folder is shared."""
+    """Memorizes documents on one core. The file ``mark`` tells whether the store's folder is shared."""
 
     def __init__(self, home: Path, mark: Path, options: Options):
         torch.set_num_threads(1)
@@ -59,20 +59,23 @@ class Actor:
 
 @contextmanager
 def cluster_learner(home: Path, fingerprint: str, progress: Progress, request: Request) -> Iterator["Cluster"]:
-    """Memorizes on the Ray cluster that ``request`` names ("local": a new one on this machine), with its number of actors or one a core.
+    """Memorize on the Ray cluster that ``request`` names ("local": a new one on this machine).
 
-    Raises TitansError when there is no Ray or no such cluster, TooNewError when an actor has other model weights.
+    The number of actors is that of ``request``, or one per core. Raises TitansError if there is no Ray or no such cluster, TooNewError if
+    an actor has other model weights.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         import ray
     except ImportError as error:
-        raise TitansError("Ray is not installed. Install it: pip install 'titans-cli[ray]'") from error
+        raise TitansError('Ray is not installed. Install it: pip install "titans-cli[ray]"') from error
     try:
         knock(request.cluster)
         ray.init(address=request.cluster, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     except Exception as error:  # Ray raises nearly anything here
-        raise TitansError(f"There is no Ray cluster at {request.cluster!r} ({str(error).splitlines()[0]}).") from error
+        raise TitansError(
+            f"Cannot connect to a Ray cluster at {request.cluster!r} ({str(error).splitlines()[0]}). Check the address."
+        ) from error
     mark = home / "shards" / "00" / f".shared-{secrets.token_hex(8)}.part"  # a killed ingest's is taken away like other unfinished files
     try:
         mark.parent.mkdir(parents=True, exist_ok=True)
@@ -84,14 +87,14 @@ def cluster_learner(home: Path, fingerprint: str, progress: Progress, request: R
 
 
 def knock(address: str | None) -> None:
-    """Raises OSError when nobody listens at HOST:PORT: Ray itself would go on trying for a long time."""
+    """Raise OSError if nobody listens at HOST:PORT, because Ray itself would keep trying for a long time."""
     host, _, port = (address or "").removeprefix("ray://").rpartition(":")
     if host and port.isdecimal():
         socket.create_connection((host, int(port)), CONNECTING_SECONDS).close()
 
 
 class Cluster:
-    """Actors of a Ray cluster, started when first needed. Call it to memorize."""
+    """Actors of a Ray cluster, started on first use. Call it to memorize."""
 
     def __init__(self, home: Path, mark: Path, fingerprint: str, progress: Progress, request: Request):
         self.home, self.mark, self.fingerprint, self.progress = home, mark, fingerprint, progress
@@ -106,10 +109,12 @@ class Cluster:
         self.actors += [make(self.home, self.mark, self.options) for _ in range(count - len(self.actors))]
         for theirs in ray.get([actor.fingerprint.remote() for actor in self.actors]):
             if theirs != self.fingerprint:
-                raise TooNewError(f"A machine of the cluster has other model weights ({theirs[:12]}, these are {self.fingerprint[:12]}).")
+                raise TooNewError(
+                    f"A machine of the cluster has other model weights ({theirs[:12]}, here {self.fingerprint[:12]}). Install this one."
+                )
 
     def __call__(self, sources: Sequence[Source]) -> Iterator[tuple[Source, Learned | SourceError]]:
-        """What to record of each of ``sources``, as they are finished; their shards are in the store then."""
+        """Yield what to record for each of ``sources``, as they are finished; their shards are then in the store."""
         import ray
 
         self.start(len(sources))
@@ -127,7 +132,7 @@ class Cluster:
             except ray.exceptions.RayError as error:
                 why = str(error).splitlines()[0]
                 outcome, data = (
-                    SourceError(source.path, f"was given up: the cluster lost it {RESTARTS + 1} times ({why}).", "corrupt"),
+                    SourceError(source.path, f"was skipped: the cluster lost it {RESTARTS + 1} times ({why}).", "corrupt"),
                     None,
                 )
             if isinstance(outcome, SourceError) and source.data is None and source.path.is_file() and outcome.kind == "unreadable":

@@ -1,4 +1,4 @@
-"""From a document's text to its shard: write, recite back, make sentence vectors. Nothing is stored here."""
+"""Turns a document's text into a shard: write, recite back, compute sentence vectors. Stores nothing."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from titans_cli.store import NewDocument, Shard, pack_shard
 __all__ = ["Memorized", "learn", "memorize_documents", "segment_groups"]
 
 GROUP = 32
-"""Segments written at once. Every document's groups begin with it, so that its memories depend on it alone."""
+"""Segments that are written in one batch. Groups never mix documents, so that a document's memories depend on it alone."""
 
 Job = tuple[Document | SourceError, list[Segment]]
 
@@ -45,9 +45,9 @@ class Group:
 def memorize_documents(
     models: Models, documents: Iterable[Document | SourceError], progress: Progress
 ) -> Iterator[Memorized | SourceError]:
-    """Memories of ``documents``, in their order; a SourceError for each that is one, or whose text cannot be written.
+    """Yield the memories of ``documents`` in order, or a SourceError for each that is one or whose text cannot be written.
 
-    Groups of segments are written side by side, one on each core, also those of different documents.
+    Groups of segments, also of different documents, are written in parallel, one per core.
     """
     with parallel(models.device) as threads:
         results = in_order(partial(write_group, models), groups_of(models, documents), threads)
@@ -57,7 +57,7 @@ def memorize_documents(
 
 
 def segment_groups(models: Models, document: Document) -> Iterator[list[Segment]]:
-    """The segments of ``document``, as many together as are written and encoded at once: a sentence's vector depends on its group."""
+    """The segments of ``document``, in groups that are written and encoded at once: a sentence's vector depends on its group."""
     stream = segments(document, models.tokenizer.encode_ordinary, models.memorizer.config.segment)
     return iter(lambda: list(islice(stream, GROUP)), [])
 
@@ -105,7 +105,7 @@ def shard_of(memories: Sequence[Memory], pages: Sequence[int], vectors: Sentence
 
 
 def gather(document: Document, parts: Iterable[Group | SourceError], progress: Progress) -> Memorized | SourceError:
-    """One shard of a document's groups, or the first error."""
+    """Join a document's groups into one shard, or return the first error."""
     progress.file(document.source.name, document.pages[-1].number, document.size)
     characters, written = sum(len(page.text) for page in document.pages), 0
     groups: list[Group] = []
@@ -119,7 +119,7 @@ def gather(document: Document, parts: Iterable[Group | SourceError], progress: P
 
 
 def learn(memorized: Memorized, fingerprint: str) -> tuple[Learned, bytes]:
-    """What is recorded of a document, and its shard as it stands in the store."""
+    """What to record of a document, and its shard as stored."""
     document, shard = memorized.document, memorized.shard
     digest, data = pack_shard(shard, fingerprint)
     row = NewDocument(

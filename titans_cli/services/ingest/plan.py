@@ -1,4 +1,4 @@
-"""What an ingest would do: which files are new, changed, moved, copies of others, unchanged or gone."""
+"""Plans an ingest: which files are new, changed, moved, copies of others, unchanged or gone."""
 
 import errno
 import os
@@ -16,7 +16,7 @@ __all__ = ["Plan", "Selection", "is_missing", "make_plan", "plan_ingest", "retri
 
 @dataclass(frozen=True)
 class Selection:
-    """What is to be memorized."""
+    """The files to memorize."""
 
     paths: tuple[Path, ...] = ()  # that were given
     sources: tuple[Source, ...] = ()  # found there, or given beside
@@ -25,7 +25,7 @@ class Selection:
 
 @dataclass(frozen=True)
 class Plan:
-    """Every source stands in one of the lists."""
+    """What to do with each source; every source is in one of the lists."""
 
     new: tuple[Source, ...] = ()
     changed: tuple[Source, ...] = ()  # the path is known with other content
@@ -38,7 +38,7 @@ class Plan:
 
     @property
     def tried(self) -> set[str]:
-        """Paths of all files that are looked at."""
+        """Paths of all files that are read."""
         sources = [*self.new, *self.changed, *(s for _, s in self.moved), *(s for s, _ in self.copies), *self.left_out]
         paths = [source.path for source in sources] + [error.path for error in self.failed]
         return {str(path) for path in paths} | {document.path for document in self.unchanged}
@@ -86,7 +86,7 @@ def make_plan(store: Store, documents: Sequence[StoredDocument], selection: Sele
 
 
 def is_missing(path: str) -> bool:
-    """Whether there is surely no such file: one that cannot be looked at, such as in a closed folder, may be there."""
+    """Whether the file certainly does not exist. A file that cannot be accessed, such as in a closed folder, may exist."""
     try:
         os.stat(path)
     except OSError as error:
@@ -97,7 +97,7 @@ def is_missing(path: str) -> bool:
 
 
 def plan_ingest(home: Path, fingerprint: str, paths: Sequence[Path], include: Sequence[str] = (), exclude: Sequence[str] = ()) -> Plan:
-    """The plan of an ingest; nothing is changed. Raises TitansError for what concerns the store."""
+    """The plan of an ingest; changes nothing. Raises TitansError for errors of the store."""
     sources, problems = find_sources(paths, include, exclude)
     selection = Selection(tuple(paths), tuple(sources), tuple(problems))
     try:
@@ -110,7 +110,7 @@ def plan_ingest(home: Path, fingerprint: str, paths: Sequence[Path], include: Se
 
 
 def retried_paths(home: Path) -> list[Path]:
-    """Files that could not be memorized and are still there. Raises NoStoreError, and UsageError when there is none."""
+    """Files that failed before and still exist. Raises NoStoreError, and UsageError if there are none."""
     with Store.open(home) as store:
         failures = store.bookkeeping.failures()
     paths = [Path(failure.path) for failure in failures if failure.kind != BUDGET and os.path.isfile(failure.path)]

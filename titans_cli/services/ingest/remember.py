@@ -1,4 +1,4 @@
-"""Memorize a short note as a document called by the present date and time."""
+"""Memorizes a short note as a document named after the current date and time."""
 
 import time
 from collections.abc import Iterable
@@ -20,25 +20,25 @@ __all__ = ["Remembered", "remember"]
 
 @dataclass(frozen=True)
 class Remembered:
-    """What was told: a document called by the date, such as ``told 2026-11-25 08:40:12``; forgetting it is forgetting a document."""
+    """A saved note: a document named after the time, such as ``told 2026-11-25 08:40:12``. It is forgotten like any document."""
 
     document: StoredDocument
     snapshot: Snapshot
 
 
 def remember(home: Path, models: Models, text: str) -> Remembered:
-    """Memorize ``text`` into the store at ``home``, which is made if need be. Raises UsageError where there is none."""
+    """Memorize ``text`` into the store at ``home``, which is created if needed. Raises UsageError for an empty text."""
     if not text.strip():
-        raise UsageError("There is nothing to remember: the text is empty.")
+        raise UsageError("The note is empty. Give some text to remember.")
     with open_to_write(home) as store:
         name = free_name({d.name for d in store.head_documents()}, f"told {datetime.now():%Y-%m-%d %H:%M:%S}")
         source = Source(Path(name), name, well_formed(text.strip()).encode())
         result = ingest_into(store, models, Selection(sources=(source,)), Unheard(), Request(), time.monotonic())
         found = [d for d in store.head_documents() if d.path == name]
     if result.did.failed or result.snapshot is None:
-        raise TitansError(f"It could not be memorized: {reasons(result.did.failed) or 'interrupted'}")
+        raise TitansError(f"The note could not be memorized: {reasons(result.did.failed) or 'interrupted'}")
     if not found:
-        raise TitansError("There is no room for it in the memory. Allow more with: titans ingest --budget")
+        raise TitansError("The note does not fit into the budget. Raise it: titans ingest FOLDER --budget SIZE")
     return Remembered(found[0], result.snapshot)
 
 
@@ -47,6 +47,6 @@ def reasons(errors: Iterable[SourceError]) -> str:
 
 
 def free_name(taken: set[str], name: str) -> str:
-    """``name``, with a number where it is taken already."""
+    """``name``, with a number if it is already taken."""
     numbered = (name if n == 1 else f"{name} ({n})" for n in range(1, len(taken) + 2))
     return next(free for free in numbered if free not in taken)

@@ -1,4 +1,4 @@
-"""How to memorize: what a caller asks of an ingest, and what it is told while that runs."""
+"""The settings of an ingest, and the progress that it reports."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ def default_options() -> Options:
 
 @dataclass(frozen=True)
 class Request:
-    """How to memorize."""
+    """The settings of an ingest."""
 
     options: Options = field(default_factory=default_options)  # how files are read
     include: Sequence[str] = ()  # of folders, only files that fit one of these patterns
@@ -29,7 +29,7 @@ class Request:
 
 
 class Progress(Protocol):
-    """What an ingest tells while it runs."""
+    """What an ingest reports while it runs."""
 
     def begin(self, files: int, size: int) -> None: ...
     def file(self, name: str, pages: int | None, size: int) -> None: ...
@@ -38,7 +38,7 @@ class Progress(Protocol):
 
 
 class Unheard:
-    """Progress that nobody looks at."""
+    """Progress that is not shown."""
 
     def begin(self, files: int, size: int) -> None: ...
     def file(self, name: str, pages: int | None, size: int) -> None: ...

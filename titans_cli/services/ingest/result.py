@@ -1,4 +1,4 @@
-"""What an ingest did: what became of each file, and the counts that are told of it."""
+"""The result of an ingest: what happened to each file, and counts."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ __all__ = ["Done", "IngestResult", "Learned", "Outcome", "Tally", "tally_of"]
 
 @dataclass(frozen=True)
 class Learned:
-    """What is recorded of a memorized document, and what there is to tell about it. Small: a machine can hand it to another."""
+    """What is recorded and reported of a memorized document. Small, so that one machine can send it to another."""
 
     document: NewDocument
     shard_bytes: int
@@ -40,7 +40,7 @@ Outcome = Done | SourceError
 
 @dataclass(frozen=True)
 class Tally:
-    """What an ingest did. Documents are counted once, tokens and memories where they were newly memorized."""
+    """What an ingest did. Documents are counted once, tokens and memories only if they were newly memorized."""
 
     new: int = 0
     changed: int = 0
@@ -71,7 +71,7 @@ class IngestResult:
 
 
 def tally_of(plan: Plan, outcomes: Sequence[Outcome], forgotten: Sequence[StoredDocument]) -> Tally:
-    """The counts of an ingest that carried out ``plan`` as far as ``outcomes`` tell."""
+    """The counts of an ingest that carried out ``plan`` up to the given ``outcomes``."""
     kinds = Counter(outcome.kind for outcome in outcomes if isinstance(outcome, Done))
     learned = [outcome.learned for outcome in outcomes if isinstance(outcome, Done) and outcome.learned]
     return Tally(

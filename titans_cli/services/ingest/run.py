@@ -31,15 +31,15 @@ def ingest(
 ) -> IngestResult:
     """Memorize all files at ``paths`` into the store at ``home``.
 
-    A file whose content is memorized already is skipped, also under another name; one that cannot be read is noted and
-    the others go on. What does not fit into the budget is forgotten at the end, the least worth keeping first. Ctrl-C keeps what is
-    finished. Raises TitansError for what concerns the store.
+    A file whose content is already memorized is skipped, also under another name; one that cannot be read is recorded as failed, and the
+    others continue. At the end, documents that exceed the budget are forgotten, the least useful first. Ctrl-C keeps what is finished.
+    Raises TitansError for errors of the store.
     """
     begun, request = time.monotonic(), request or Request()
     sources, problems = find_sources(paths, request.include, request.exclude)
     sources += request.given
     if not sources and not problems and not request.prune_missing:
-        raise UsageError(f"There is nothing to memorize there: no file that ends in {', '.join(sorted(SUFFIXES))}.")
+        raise UsageError(f"Nothing to memorize: no file ends in {', '.join(sorted(SUFFIXES))}.")
     if not sources and problems:
         raise TitansError("\n".join(str(problem) for problem in problems))
     with open_to_write(home) as store:
@@ -48,7 +48,7 @@ def ingest(
 
 @contextmanager
 def open_to_write(home: Path) -> Iterator[Store]:
-    """The store at ``home``, locked, and made if need be; one that was made in vain is taken away again."""
+    """The store at ``home``, locked, and created if needed. A new store in which nothing was memorized is removed again."""
     fresh = not (home / "titans.db").exists()
     with Store.open(home, create=True) as store, store.locked():
         yield store
@@ -58,7 +58,7 @@ def open_to_write(home: Path) -> Iterator[Store]:
 
 
 def ingest_into(store: Store, models: Models, selection: Selection, progress: Progress, request: Request, begun: float) -> IngestResult:
-    """Memorize a selection into a store that is locked, and make a snapshot; ``begun`` (monotonic seconds) is when the work began."""
+    """Memorize a selection into a locked store, and make a snapshot. ``begun`` (monotonic seconds) is when the work started."""
     if store.head() is not None:
         store.require_head(models.fingerprint)
     before = store.head_documents()
@@ -80,7 +80,7 @@ def ingest_into(store: Store, models: Models, selection: Selection, progress: Pr
 
 
 def remaining(before: Sequence[StoredDocument], outcomes: Iterable[Outcome], gone: Iterable[StoredDocument]) -> list[StoredDocument]:
-    """The documents of the next snapshot: those of the files that were looked at, and those ``before`` that none of them replaces."""
+    """The documents of the next snapshot: those of the files that were read, and those ``before`` that none of them replaces."""
     done = [outcome for outcome in outcomes if isinstance(outcome, Done)]
     here = {one.document.path for one in done}
     replaced = {document.id for document in gone} | {one.replaces.id for one in done if one.replaces}
@@ -88,7 +88,7 @@ def remaining(before: Sequence[StoredDocument], outcomes: Iterable[Outcome], gon
 
 
 def note_failures(store: Store, plan: Plan, outcomes: Sequence[Outcome], interrupted: bool) -> None:
-    """List what could not be memorized; what was tried again or is not there any more is listed no longer."""
+    """Record the files that failed; drop the records of files that were retried or no longer exist."""
     notes = store.bookkeeping
     failed = [*plan.failed, *(outcome for outcome in outcomes if isinstance(outcome, SourceError))]
     missing = {failure.path for failure in notes.failures() if is_missing(failure.path)}
@@ -102,7 +102,7 @@ def note_failures(store: Store, plan: Plan, outcomes: Sequence[Outcome], interru
 def conclude(
     store: Store, fingerprint: str, documents: Sequence[StoredDocument], budget: int
 ) -> tuple[Snapshot | None, Sequence[StoredDocument]]:
-    """Make a snapshot of those ``documents`` that fit into the budget; returns it, and the documents that do not."""
+    """Make a snapshot of the ``documents`` that fit into the budget; returns it, and the documents that do not fit."""
     if not documents and store.head() is None:
         return None, ()
     kept, forgotten = keep_within(budget, store, documents)
@@ -114,7 +114,7 @@ def conclude(
 
 
 def carry_out(store: Store, fingerprint: str, plan: Plan, learner: Learner, progress: Progress) -> Iterator[Outcome]:
-    """What became of moved files, of new and changed ones, and then of copies, each as soon as it is recorded."""
+    """Yield the outcomes of moved files, then of new and changed ones, then of copies, each as soon as it is recorded."""
     for before, source in plan.moved:
         yield Done("moved", record_again(store, before, source), replaces=before)
     wanted = [*plan.new, *plan.changed]
@@ -140,7 +140,7 @@ def carry_out(store: Store, fingerprint: str, plan: Plan, learner: Learner, prog
 
 
 def record_again(store: Store, twin: StoredDocument, source: Source) -> StoredDocument:
-    """The document ``twin`` recorded under the path and name of ``source``: the same memories."""
+    """Record the document ``twin`` under the path and name of ``source``, with the same memories."""
     facts = {**vars(twin), "path": str(source.path), "name": source.name}
     return store.add_document(NewDocument(**{name: facts[name] for name in NewDocument.__dataclass_fields__}), 0)
 
@@ -160,7 +160,7 @@ def learner_of(home: Path, models: Models, progress: Progress, request: Request)
 
 @contextmanager
 def local_learner(home: Path, models: Models, progress: Progress, request: Request) -> Iterator[Learner]:
-    """Memorizes in this process; others extract text."""
+    """Memorizes in this process; other processes extract text."""
     with Extractor(request.options, request.workers or 1) as extractor:
 
         def memorize(sources: Sequence[Source]) -> Iterator[tuple[Source, Learned | SourceError]]:

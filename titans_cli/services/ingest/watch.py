@@ -1,4 +1,4 @@
-"""Keep a memory current with folders."""
+"""Watches folders and keeps the memory up to date with them."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,16 +16,16 @@ from titans_cli.services.ingest.run import ingest
 __all__ = ["watch"]
 
 QUIET = 1_000
-"""Milliseconds without a change after which files are taken for written."""
+"""Milliseconds without a change after which files count as completely written."""
 
 
 def watch(
     home: Path, models: Models, folders: Sequence[Path], include: Sequence[str] = (), exclude: Sequence[str] = (), stop: Event | None = None
 ) -> Iterator[IngestResult]:
-    """Memorize ``folders``, and again whenever files in them change or go, until Ctrl-C or ``stop``; yields what each run did.
+    """Memorize ``folders``, and again whenever their files change, until Ctrl-C or ``stop``; yields what each run did.
 
-    An ingest that finds the store locked or nothing at all is tried again with the next change. Documents are taken out only while
-    every folder holds something: one that is empty or gone may be a drive that was unmounted.
+    An ingest that finds the store locked, or nothing at all, is repeated with the next change. Documents are forgotten only while every
+    folder has files: an empty or missing one may be a drive that was unmounted.
     """
 
     def run() -> Iterator[IngestResult]:

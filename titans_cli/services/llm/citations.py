@@ -8,14 +8,14 @@ from titans_cli.services.llm.quotes import Quote
 __all__ = ["Citations"]
 
 LONGEST = 10
-"""Quotes that a range such as 1-3 may stand for."""
+"""Most quotes in a range such as 1-3."""
 
 
 class Citations:
-    """Passes on text as it streams in; citations of unknown quotes become [?].
+    """Passes on streamed text; citations of unknown quotes become [?].
 
-    The text must be sanitized before: what is removed later could form a citation. ``cited`` are the quotes that
-    it names, in the order of their first mention.
+    The text must be sanitized before, because removed characters could form a citation. ``cited`` are the quotes that the text cites, in
+    the order of their first mention.
     """
 
     CITED = re.compile(r"[\[【](\d[\d,;\s–-]*)(?:†[^\]】]*)?[\]】]")
@@ -52,7 +52,7 @@ class Citations:
 
 
 def numbers_in(text: str) -> list[int]:
-    """The numbers of "1, 3-5"; a range that is too long or backwards counts as its ends."""
+    """The numbers of "1, 3-5"; of a range that is too long or reversed, only its ends."""
     numbers: list[int] = []
     for part in re.split(r"[,;\s]+", re.sub(r"\s*[–-]\s*", "-", text)):
         ends = [int(end[:9]) for end in part.split("-") if end]

@@ -1,6 +1,6 @@
-"""The client of a language model's server: the prompt, the request, and its errors in plain words.
+"""The client of a language model server: the prompt, the request, and error messages.
 
-Any server that speaks OpenAI's protocol will do: Ollama, llama.cpp, a hosted one. The package ``openai`` is imported when it is needed.
+It works with any server that is compatible with OpenAI's API: Ollama, llama.cpp, a hosted one. ``openai`` is imported on first use.
 """
 
 import json
@@ -19,11 +19,11 @@ from titans_cli.services.llm.quotes import Quote
 __all__ = ["LlmClient", "LlmError", "choose_client"]
 
 MOST = 20_000
-"""Characters of a written answer, after which it is cut: a model may never come to an end."""
+"""Characters after which a written answer is cut, because a model may never stop."""
 PATIENCE = 120.0
-"""Seconds without a word from the server; a local one may have to load its model first."""
+"""Seconds to wait for the server; a local one may have to load its model first."""
 CONNECT = 5.0
-"""Seconds for the server to be reached."""
+"""Seconds to wait for a connection."""
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 SYSTEM = """You answer a question from quotes that were recited from the user's documents.
@@ -41,12 +41,12 @@ class LlmError(TitansError):
 
 
 def visible(text: str) -> str:
-    """``text`` without characters that are invisible but that a model reads. Joiners stay: some scripts need them."""
+    """``text`` without characters that are invisible to people but read by a model. Joiners stay, because some scripts need them."""
     return "".join(c for c in text if c in "\n\t\u200c\u200d" or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Cn"))
 
 
 def prompt(question: str, quotes: Sequence[Quote]) -> list[dict[str, str]]:
-    """The messages for the model. Quotes are JSON lines, so that their text cannot break out; [1] in a quote becomes (1)."""
+    """The messages for the model. Quotes are JSON lines, so that their text cannot escape; [1] in a quote becomes (1)."""
     rows = []
     for quote in quotes:
         text = re.sub(r"\[(\d[\d,;\s–-]*)\]", r"(\1)", visible(quote.text))
@@ -57,7 +57,7 @@ def prompt(question: str, quotes: Sequence[Quote]) -> list[dict[str, str]]:
 
 
 class Thoughts:
-    """Drops what a model thinks before it answers, between <think> and </think>, from text that streams in."""
+    """Drops a model's thinking, between <think> and </think>, from streamed text."""
 
     BEGIN, END = "<think>", "</think>"
 
@@ -87,7 +87,7 @@ class Thoughts:
 
 
 class LlmClient:
-    """A language model on a server that speaks OpenAI's protocol. ``key`` is sent to that server only."""
+    """A language model on a server compatible with OpenAI's API. ``key`` is sent only to that server."""
 
     def __init__(self, url: str, model: str | None, key: str | None = None, patience: float = PATIENCE):
         """Raises UsageError for an invalid URL, and when the package ``openai`` is not installed."""
@@ -114,7 +114,7 @@ class LlmClient:
             raise self.explain(error) from error
         if len(models) == 1:
             return models[0]
-        raise LlmError(f"Name a model with --model NAME. {self.url} has {listed(models)}.")
+        raise LlmError(f"Choose a model with --model NAME. {self.url} has {listed(models)}.")
 
     @cached_property
     def client(self) -> Any:
@@ -132,7 +132,7 @@ class LlmClient:
         return [str(model.id) for model in self.client.with_options(timeout=CONNECT).models.list().data]
 
     def write(self, question: str, quotes: Sequence[Quote]) -> Generator[str, None, None]:
-        """Text as it comes in, neither sanitized nor with checked citations. Raises LlmError.
+        """Text as it streams in, neither sanitized nor with checked citations. Raises LlmError.
 
         Closing the iterator, or Ctrl-C, ends the request.
         """
@@ -152,18 +152,18 @@ class LlmClient:
         except Exception as error:  # the HTTP library's own errors come through too, and it is another one in other versions of openai
             raise self.explain(error, begun=size > 0) from error
         if not size and not text.strip():
-            raise LlmError(f"{self.model} at {self.url} wrote nothing. Ask again, or choose another model with --model.")
+            raise LlmError(f"{self.model} at {self.url} returned an empty answer. Ask again, or choose another model with --model.")
         if text:
             yield text
 
     def stream(self, messages: list[dict[str, str]]) -> Iterator[str]:
-        """The pieces of text of one answer of the server. Raises LlmError and whatever the openai package raises."""
+        """The pieces of text of one answer of the server. Raises LlmError and the errors of the openai package."""
         reply = self.begin(messages)
         kind = reply.headers.get("content-type", "no type")
         if not kind.startswith("text/event-stream"):
             reply.http_response.close()
-            what = f"{self.url} answers with {kind.split(';')[0]!r}, not with a stream of text"
-            raise LlmError(f"{what}. Give the URL of a chat server: for Ollama it is http://localhost:11434/v1")
+            what = f"{self.url} replied with {kind.split(';')[0]!r}, not with a stream of text"
+            raise LlmError(f"{what}. Give the URL of a chat server, for Ollama http://localhost:11434/v1")
         chunks = reply.parse()
         ended = None
         try:
@@ -175,7 +175,7 @@ class LlmClient:
         finally:
             chunks.close()
         if ended is None:
-            raise LlmError(f"{self.model} at {self.url} broke off in the middle. Look at its log, and ask again.")
+            raise LlmError(f"{self.model} at {self.url} stopped in the middle of the answer. Check its log, then ask again.")
         if ended == "length":
             yield " …"
 
@@ -192,36 +192,38 @@ class LlmClient:
             return create(**wanted)  # some models take no temperature
 
     def explain(self, error: Exception, begun: bool = False) -> LlmError:
-        """An error whose message says in one line what went wrong and what to do."""
+        """An error that says in one line what went wrong and what to do."""
         import openai
 
         at = self.url
         if isinstance(error, TitansError):
             return LlmError(str(error))
         if isinstance(error, openai.APITimeoutError) or "Timeout" in type(error).__name__:
-            return LlmError(f"{at} said nothing for {self.patience:.0f} seconds. Try a smaller model, or look at the server's log.")
+            return LlmError(f"{at} did not respond for {self.patience:.0f} seconds. Try a smaller model, or check the server's log.")
         if begun and not isinstance(error, openai.APIStatusError):
-            return LlmError(f"{self.model} at {at} broke off in the middle ({self.short(error)}). Look at its log, and ask again.")
+            return LlmError(
+                f"{self.model} at {at} stopped in the middle of the answer ({self.short(error)}). Check its log, then ask again."
+            )
         if isinstance(error, openai.APIConnectionError):
-            return LlmError(f"No server answers at {at}. Start it (for Ollama: ollama serve), or name another with --llm URL.")
+            return LlmError(f"No server responds at {at}. Start it (for Ollama: ollama serve), or choose another with --llm URL.")
         if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
-            return LlmError(f"{at} wants a key, or another one. Set it: export TITANS_LLM_KEY=…")
+            return LlmError(f"{at} needs an API key, or refused this one. Set it: export TITANS_LLM_KEY=…")
         if isinstance(error, openai.NotFoundError):
             return self.not_found()
         if isinstance(error, openai.RateLimitError):
-            return LlmError(f"{at} is busy, or its limit is reached ({self.short(error)}). Wait, and ask again.")
+            return LlmError(f"{at} is busy, or a rate limit is reached ({self.short(error)}). Wait, then ask again.")
         if isinstance(error, openai.APIStatusError) and 300 <= error.status_code < 400:
-            return LlmError(f"{at} sends on to another address. Name that with --llm URL.")
+            return LlmError(f"{at} redirects to another address. Give that address with --llm URL.")
         if isinstance(error, openai.APIError):
-            return LlmError(f"{at} failed ({self.short(error)}). Look at the server's log, or choose another model with --model.")
-        return LlmError(f"{at} does not answer as a chat server does ({self.short(error)}). Look at --llm URL and at the server's log.")
+            return LlmError(f"{at} failed ({self.short(error)}). Check the server's log, or choose another model with --model.")
+        return LlmError(f"{at} does not respond like a chat server ({self.short(error)}). Check --llm URL and the server's log.")
 
     def not_found(self) -> LlmError:
-        """The model or the address does not exist; the list of models shows which."""
+        """The error for a missing model or a wrong address; the list of models tells which."""
         try:
             models = self.models()
         except Exception:
-            return LlmError(f"There is no chat server at {self.url}. Look at --llm URL: for Ollama it is http://localhost:11434/v1")
+            return LlmError(f"No chat server at {self.url}. Check --llm URL; for Ollama it is http://localhost:11434/v1")
         return LlmError(f"{self.url} has no model {self.model!r}. It has {listed(models)}; choose one with --model NAME.")
 
     def short(self, error: Exception) -> str:
@@ -242,11 +244,11 @@ def base_url(url: str) -> str:
         parts = urlsplit(url.strip())
         host, _ = parts.hostname, parts.port
     except ValueError as error:
-        raise UsageError(f"{url!r} is no address of a server ({error}). Give it like http://localhost:11434") from error
+        raise UsageError(f"{url!r} is not a server address ({error}). Use one like http://localhost:11434") from error
     if parts.scheme not in ("http", "https") or not host:
-        raise UsageError(f"{url!r} is no address of a server. Give it like http://localhost:11434")
+        raise UsageError(f"{url!r} is not a server address. Use one like http://localhost:11434")
     if parts.username is not None or parts.query or parts.fragment:
-        raise UsageError("Give the server's address without a key, a name or a query in it; the key comes from TITANS_LLM_KEY.")
+        raise UsageError("The server's address must not contain a key, a user name or a query. Set the key with TITANS_LLM_KEY.")
     path = parts.path.rstrip("/").removesuffix("/chat/completions")
     if not re.search(r"/v\d", path):
         path += "/v1"
@@ -254,9 +256,9 @@ def base_url(url: str) -> str:
 
 
 def choose_client(url: str | None, model: str | None) -> LlmClient | None:
-    """A client for the server that was asked for, with the key of the environment; None when none was. Raises UsageError."""
+    """A client for the chosen server, with the key from the environment; None if no server was chosen. Raises UsageError."""
     if url:
         return LlmClient(url, model, settings.llm_key())
     if model and model != settings.llm_model():
-        raise UsageError("--model names a model of a server: give --llm URL too, such as http://localhost:11434")
+        raise UsageError("--model needs a server. Give --llm URL too, such as http://localhost:11434")
     return None

@@ -1,4 +1,4 @@
-"""Recitations as numbered quotes: a language model gets them, and cites them. Loads no torch."""
+"""Recitations as numbered quotes, for a language model to cite. Loads no torch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 __all__ = ["Quote", "gather_quotes"]
 
 WHOLE = 6_000
-"""Characters of quotes that a model gets: some 1,500 tokens, which the small context of a local server holds."""
+"""Most characters of quotes for a model: about 1,500 tokens, which fit into the small context of a local server."""
 PIECE = 900
-"""Characters of one quote."""
+"""Most characters of one quote."""
 QUOTES = 10
-"""Quotes at most."""
+"""Most quotes."""
 
 
 @dataclass(frozen=True)
 class Quote:
-    """A quote from memory, as a model gets it and an answer cites it."""
+    """A quote from memory that a model receives and may cite."""
 
     number: int  # from 1
     text: str
@@ -47,9 +47,8 @@ class Piece:
 
 
 def gather_quotes(answer: Answer) -> tuple[Quote, ...]:
-    """The evidence of ``answer``, each with what is recited around it, and the next best recitations: at most ``WHOLE`` characters.
-
-    None for an answer that was refused.
+    """The evidence of ``answer`` with the text around it, and the next best recitations, at most ``WHOLE`` characters; empty for a
+    refused answer.
     """
     if answer.refused or answer.retrieval is None:
         return ()
@@ -77,7 +76,7 @@ def gather_quotes(answer: Answer) -> tuple[Quote, ...]:
 
 
 def pieces_of(run: "Recitation", fits: Sequence[float]) -> list[Piece]:
-    """The parts of a recitation that lie on one page each; ``fits`` of its sentences."""
+    """The parts of a recitation, each on one page; ``fits`` belongs to its sentences."""
     groups: list[list[int]] = []
     for i, sentence in enumerate(run.sentences):
         if groups and run.pages[run.sentences[groups[-1][0]].memory] == run.pages[sentence.memory]:

@@ -1,4 +1,4 @@
-"""Let a language model write an answer from quotes, and check what it cites. Loads no torch."""
+"""Has a language model write an answer from quotes, and checks its citations. Loads no torch."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["Screen", "Written", "WrittenAnswer", "write_answer"]
 
 
 class Screen(Protocol):
-    """Shows an answer while it is written. What ``clean`` and ``rest`` return is fit to be shown."""
+    """Shows an answer while it is written. The results of ``clean`` and ``rest`` are safe to show."""
 
     def wait(self) -> None: ...
     def begin(self, model: str, url: str, local: bool) -> None: ...
@@ -30,7 +30,7 @@ class Screen(Protocol):
 
 @dataclass(frozen=True)
 class Written:
-    """What a language model wrote, and the quotes that it cites, in the order of their first mention."""
+    """The text of a language model and the quotes that it cites, in the order of their first mention."""
 
     text: str
     model: str
@@ -40,7 +40,7 @@ class Written:
 
 @dataclass(frozen=True)
 class WrittenAnswer:
-    """An answer from memory, and the one that a language model wrote, if it did."""
+    """An answer from memory, and the answer of a language model, if there is one."""
 
     answer: Answer
     quotes: tuple[Quote, ...]
@@ -49,9 +49,9 @@ class WrittenAnswer:
 
 
 def write_answer(client: LlmClient, answer: Answer, quotes: Sequence[Quote], screen: Screen) -> WrittenAnswer:
-    """Have the server's model write an answer from ``quotes``, shown on ``screen`` as it comes in.
+    """Have the server's model write an answer from ``quotes``, shown on ``screen`` as it streams in.
 
-    A refused answer does not reach the model. Citations of unknown quotes become [?]. Ctrl-C ends the request.
+    A refused answer is not sent to the model. Citations of unknown quotes become [?]. Ctrl-C ends the request.
     """
     if answer.refused or not quotes:
         return WrittenAnswer(answer, tuple(quotes), None, None)

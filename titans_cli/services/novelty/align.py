@@ -1,4 +1,4 @@
-"""Two texts aligned word by word: what a recitation holds of a sentence, and what it holds besides."""
+"""Aligns a sentence with a recitation word by word: which words they share, and which only one of them has."""
 
 import re
 import unicodedata
@@ -17,7 +17,7 @@ ALONE = r"\u0e00-\u109f\u1780-\u17ff\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\U000
 ITEM = re.compile(rf"[{ALONE}]|[^\W{ALONE}]+|([^\w\s\ufffd])\1*")
 """A word, or a run of one sign; not what is left of a character that was cut."""
 SAME = str.maketrans({"‘": "'", "’": "'", "“": '"', "”": '"', "–": "-", "—": "-", "‐": "-", "‑": "-"})
-"""Signs that are set in several ways."""
+"""Punctuation marks that have several forms."""
 ANCHOR = 3
 """Words in a row, one of them with a meaning of its own, that are no chance. One more without."""
 REACH = 6
@@ -26,7 +26,7 @@ REACH = 6
 
 @dataclass(frozen=True)
 class Items:
-    """The words and signs of a text."""
+    """The words and punctuation marks of a text."""
 
     text: str
     spans: tuple[tuple[int, int], ...]  # characters of each
@@ -34,7 +34,7 @@ class Items:
 
     @cached_property
     def wordy(self) -> tuple[bool, ...]:
-        """Which are words, not signs."""
+        """Which items are words."""
         return tuple(form[0].isalnum() or form[0] == "_" for form in self.forms)
 
     @cached_property
@@ -49,14 +49,14 @@ def items_of(text: str) -> Items:
 
 
 def runs_over(later: Items, earlier: Items) -> bool:
-    """Whether ``earlier`` ends with how ``later`` begins."""
+    """Whether ``earlier`` ends with the beginning of ``later``."""
     most = min(len(later.forms), len(earlier.forms))
     return any(later.forms[:n] == earlier.forms[-n:] for n in range(2, most + 1))
 
 
 @dataclass(frozen=True)
 class Alignment:
-    """What a recitation holds of a sentence."""
+    """Which items of a sentence a recitation contains."""
 
     known: frozenset[int]  # items of the sentence
     missing: tuple[tuple[int, int, int], ...]  # (i, a, b): its items a to b stand where item i does in the sentence
@@ -70,7 +70,8 @@ NOTHING = Alignment(frozenset(), (), (0, 0), False)
 def align(sentence: Items, recited: Items, least: int = ANCHOR) -> Alignment:
     """Align ``recited`` with ``sentence``.
 
-    Words count when ``least`` of them stand in a row in both, and those near such a row: single words that any two texts share do not.
+    Words match if at least ``least`` of them are consecutive in both texts, or if they are near such a run. Other single words, which any
+    two texts share, do not match.
     """
     count = len(sentence.forms)
     if not count:
@@ -99,7 +100,7 @@ def is_anchor(sentence: Items, first: int, size: int, enough: int) -> bool:
 
 
 def belonging(blocks: Sequence[tuple[int, ...]], anchors: Sequence[bool]) -> list[tuple[int, int, int]]:
-    """The blocks (a, b, size) that are anchors, or reached from one by steps of at most ``REACH`` items in both texts."""
+    """The blocks (a, b, size) that are anchors, or can be reached from one by steps of at most ``REACH`` items in both texts."""
     kept = list(anchors)
     for order in (range(1, len(blocks)), range(len(blocks) - 2, -1, -1)):
         forward = order.step > 0

@@ -1,7 +1,4 @@
-"""What a document tells this memory that is new, and what of it the memory knew: retrieve, recite, align, score.
-
-Nothing is memorized.
-"""
+"""Reports what in a document is new to the memory: retrieve, recite, align, score. Memorizes nothing."""
 
 import time
 from collections import Counter
@@ -37,16 +34,16 @@ from titans_cli.store import MemoryIndex
 __all__ = ["NoveltyReader", "Surprise", "read_one", "surprise"]
 
 RETRIEVED = 3
-"""Memories that are retrieved for a sentence."""
+"""Most memories that are retrieved for a sentence."""
 LIKELY = 0.62
 """Score that the others than the best need: what is less like a sentence holds no row of its words."""
 BESIDE = 2
-"""Memories on either side in which the rest of a sentence is looked for."""
+"""Memories on either side that are searched for the rest of a sentence."""
 
 
 @dataclass(frozen=True)
 class Surprise:
-    """A document read beside the memory."""
+    """A document compared with the memory."""
 
     document: str
     sentences: tuple[SurprisingSentence, ...]
@@ -58,7 +55,7 @@ class Surprise:
 
     @property
     def mean(self) -> float:
-        """Mean surprise of the sentences, each counting by its length."""
+        """Mean surprise of the sentences, weighted by length."""
         return sum(s.surprise * len(s.text) for s in self.sentences) / max(1, sum(len(s.text) for s in self.sentences))
 
     def count(self, kind: str) -> int:
@@ -84,7 +81,7 @@ def read_one(path: Path, progress: Progress, models: Models, encoding: str | Non
 
 
 def surprise(session: Session, path: Path, progress: Progress, encoding: str | None = None) -> Surprise:
-    """Compare the file at ``path`` with the memory, which is not changed. Raises TitansError."""
+    """Compare the file at ``path`` with the memory, which does not change. Raises TitansError."""
     session.assistant()  # a store that cannot be used is told before the file is read
     begun = time.monotonic()
     document = read_one(path, progress, session.models, encoding)
@@ -98,7 +95,7 @@ def surprise(session: Session, path: Path, progress: Progress, encoding: str | N
 
 
 class NoveltyReader:
-    """Reads documents beside a memory; recites each memory once, also for several documents."""
+    """Compares documents with a memory; recites each memory once, also for several documents."""
 
     def __init__(self, models: Models, index: MemoryIndex):
         self.models, self.index = models, index
@@ -106,10 +103,10 @@ class NoveltyReader:
         self.items: dict[int, Items] = {}  # the words of each
 
     def report(self, document: Document, progress: Progress, begun: float) -> Surprise:
-        """How surprising ``document`` is; ``begun`` (monotonic seconds) is when its reading began."""
+        """The surprise of ``document``; ``begun`` (monotonic seconds) is when reading it started."""
         with parallel(self.models.device) as threads:
-            lines, gists = self.encode(document, progress, threads)
-            near = nearest_sentences(gists, [line.items.text for line in lines], vectors_of(self.index))
+            lines, vectors = self.encode(document, progress, threads)
+            near = nearest_sentences(vectors, [line.items.text for line in lines], vectors_of(self.index))
             retrieved = self.retrieve(lines, near, threads)
         sentences, before = [], None
         owners: Counter[str] = Counter()
@@ -129,29 +126,29 @@ class NoveltyReader:
         )
 
     def encode(self, document: Document, progress: Progress, threads: int) -> tuple[list[DocumentSentence], SentenceVectors]:
-        """The document's sentences and their vectors, made as when it is memorized."""
-        lines, gists = [], []
+        """The document's sentences and their vectors, computed as when it is memorized."""
+        lines, vectors = [], []
         characters, read = sum(len(page.text) for page in document.pages), 0
-        for made, gist, tokens in in_order(self.encode_group, segment_groups(self.models, document), threads):
+        for made, vector, tokens in in_order(self.encode_group, segment_groups(self.models, document), threads):
             lines += made
-            gists.append(gist)
+            vectors.append(vector)
             read += sum(len(line.items.text) for line in made)
             progress.page(made[-1].page, tokens, read / characters)
-        return lines, SentenceVectors.join(gists)
+        return lines, SentenceVectors.join(vectors)
 
     def encode_group(self, group: Sequence[Segment]) -> tuple[list[DocumentSentence], SentenceVectors, int]:
-        """Sentences of consecutive segments, their vectors, and the number of their tokens."""
+        """Sentences of consecutive segments, their vectors, and their number of tokens."""
         nats = token_nats(self.models.memorizer, [[t for sentence in s.sentences for t in sentence] for s in group])
         lines = []
         for segment, costs in zip(group, nats, strict=True):
             cost = iter(costs)
             for sentence in segment.sentences:
                 lines.append(document_sentence(self.models.tokenizer, sentence, segment.page, list(islice(cost, len(sentence)))))
-        gists = encode_sentences(self.models.encoder, [line.items.text for line in lines], [line.page or 0 for line in lines])
-        return lines, gists, sum(map(len, nats))
+        vectors = encode_sentences(self.models.encoder, [line.items.text for line in lines], [line.page or 0 for line in lines])
+        return lines, vectors, sum(map(len, nats))
 
     def retrieve(self, lines: Sequence[DocumentSentence], near: Sequence[Sequence[Neighbor]], threads: int) -> list[list[int]]:
-        """The memories to align with each sentence, all recited: the best one, and more if that does not hold the sentence."""
+        """The recited memories to align with each sentence: the best one, and more if that does not contain the sentence."""
         retrieved: list[list[int]] = [[int(self.index.owners[n.sentence]) for n in fits[:1]] for fits in near]
         self.recite({memory for memories in retrieved for memory in memories}, threads)
         for line, fits, memories in zip(lines, near, retrieved, strict=True):
@@ -165,11 +162,11 @@ class NoveltyReader:
         return retrieved
 
     def hold(self, memories: Sequence[int], line: DocumentSentence) -> bool:
-        """Whether one of them holds a sentence word for word."""
+        """Whether one of the memories contains a sentence word for word."""
         return any(line.items.line in self.items[memory].line for memory in memories)
 
     def parts(self, sentence: Items, memory: int) -> list[int]:
-        """Memories that may hold the rest of a sentence which begins or ends in ``memory``: what one could not hold was split."""
+        """Memories that may contain the rest of a sentence that begins or ends in ``memory``."""
         document, items = self.index.document_of(memory), self.items[memory]
         first = memory - BESIDE if runs_over(items, sentence) else memory
         last = memory + BESIDE if runs_over(sentence, items) else memory
@@ -177,7 +174,7 @@ class NoveltyReader:
         return list(range(max(start, first), min(stop, last + 1)))
 
     def align(self, line: DocumentSentence, memories: Sequence[int]) -> list[Aligned]:
-        """A sentence aligned with each memory and, if none holds it, with consecutive memories joined."""
+        """Align a sentence with each memory and, if none contains it, with joined consecutive memories."""
         alone = [Aligned(m, items, align(line.items, items)) for m in memories for items in [self.items[m]]]
         if any(aligned.alignment.whole for aligned in alone):
             return alone
@@ -191,7 +188,7 @@ class NoveltyReader:
         return alone + [Aligned(first, items, align(line.items, items)) for first, items in joined]
 
     def text_of(self, run: Sequence[int]) -> str:
-        """What memories say that follow each other, also where a character begins in one and ends in the next."""
+        """The text of consecutive memories, also if a character begins in one and ends in the next."""
         return self.models.tokenizer.decode([token for memory in run for token in self.recited[memory].tokens])
 
     def recite(self, memories: set[int], threads: int = 1) -> None:
@@ -203,7 +200,7 @@ class NoveltyReader:
     def score(
         self, line: DocumentSentence, fits: Sequence[Neighbor], memories: Sequence[int], before: int | None
     ) -> tuple[SurprisingSentence, int | None]:
-        """The scored sentence, and the memory that it is known from; ``before`` is the memory of the sentence before it."""
+        """The scored sentence, and the memory from which it is known; ``before`` is the memory of the sentence before it."""
         expected = () if before is None else (before, before + 1)
         aligned = self.align(line, [*memories, *(m for m in expected if m in self.recited and m not in memories)])
         best, alike = best_of(line, aligned, expected), max(fits, key=lambda n: n.cosine, default=None)

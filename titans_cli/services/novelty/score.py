@@ -1,4 +1,4 @@
-"""How much a sentence surprises, when it is aligned with recitations.
+"""Computes the surprise of a sentence from its alignment with recitations.
 
 Titans calls surprise what a memory fails to predict (eq. 8 and 12); here, of a sentence,
 
@@ -36,20 +36,20 @@ __all__ = [
 KINDS = ("verbatim", "partly", "reworded", "new")
 """Known word for word; known but for some words; known by what it means; not known."""
 ALIKE = 0.6
-"""Cosine from which two sentences are taken to speak of the same thing."""
+"""Cosine from which two sentences are about the same thing."""
 SAID = 0.75
-"""Cosine from which a sentence is taken to say what one in memory says."""
+"""Cosine from which a sentence says the same as one in memory."""
 PARTLY = 0.6
 """Wording up to which a sentence is known in part."""
 FAR = 6
 """Words in a row that count in further recitations: what an edit put in the place of known words may stand elsewhere by chance."""
 FEWEST = 0.25
-"""Nats of a word that the core was sure of."""
+"""Least nats of a word, also of one that the core expected with certainty."""
 
 
 @dataclass(frozen=True)
 class Known:
-    """The recitation that a sentence is known from."""
+    """The recitation from which a sentence is known."""
 
     document: str
     page: int | None
@@ -59,7 +59,7 @@ class Known:
 
 @dataclass(frozen=True)
 class Missing:
-    """Words that a recitation has behind character ``at`` of the sentence, and the sentence has not."""
+    """Words that a recitation has after character ``at`` of the sentence, but the sentence has not."""
 
     at: int
     text: str
@@ -131,7 +131,7 @@ def best_of(line: DocumentSentence, aligned: Sequence[Aligned], expected: Sequen
 
 
 def document_sentence(tokenizer: tiktoken.Encoding, sentence: Sequence[int], page: int | None, nats: Sequence[float]) -> DocumentSentence:
-    """A sentence with the nats of its tokens shared out to its words: a token belongs to the one that holds its last letter."""
+    """A sentence with the nats of its tokens assigned to its words: a token belongs to the word that contains its last letter."""
     text, ends = tokenizer.decode(list(sentence)), ends_of(tokenizer.decode_tokens_bytes(list(sentence)))
     items = items_of(text)
     firsts, shares = [start for start, _ in items.spans], [FEWEST] * len(items.spans)
@@ -142,7 +142,7 @@ def document_sentence(tokenizer: tiktoken.Encoding, sentence: Sequence[int], pag
 
 
 def ends_of(tokens: Sequence[bytes]) -> list[int]:
-    """The character behind each token; where a very long sentence is cut, a character may be, too."""
+    """The position after each token's last character. Where a very long sentence is cut, a character may be cut too."""
     decoder, ends, at = codecs.getincrementaldecoder("utf-8")("replace"), [], 0
     for token in tokens:
         at += len(decoder.decode(token))
@@ -164,9 +164,9 @@ def kind_of(wording: float, likeness: float, whole: bool) -> str:
 
 
 def wording_of(line: DocumentSentence, fresh: Sequence[int], aligned: Alignment | None) -> float:
-    """The share of a sentence's nats that is left; a word that it has not and the recitation has counts like one of its own.
+    """The share of a sentence's nats that is not explained. Extra words of the recitation count like the sentence's own words.
 
-    Words of the recitation in whose place there are new ones do not count: those count already.
+    Extra words that are replaced by new words in the sentence do not count, because the new words count already.
     """
     total = sum(line.nats)
     if not total:  # no word and no sign
@@ -185,7 +185,7 @@ def missing_of(aligned: Aligned, items: Items) -> tuple[Missing, ...]:
 
 
 def spans_of(items: Items, chosen: Sequence[int]) -> tuple[tuple[int, int], ...]:
-    """Characters of the items ``chosen``, those that follow each other in one."""
+    """Character spans of the items ``chosen``; consecutive items share one span."""
     spans: list[tuple[int, int]] = []
     for i in chosen:
         start, end = items.spans[i]
