@@ -16,7 +16,7 @@ __all__ = ["ABSURD", "grouped_logsumexp", "reading_loss", "span_mask"]
 ABSURD = 6.0
 """Nats above which a noisy example's loss is not counted."""
 IMPOSSIBLE = -1e9
-"""Score of what cannot be; finite, for gradients through a group of such scores alone would not be numbers otherwise."""
+"""Score of an answer that cannot be; finite, because a softmax over infinite scores alone has no gradient."""
 
 
 def pieces_of(ids: Tensor) -> Tensor:

@@ -70,7 +70,7 @@ def held_tokens(ids: np.ndarray, starts: np.ndarray, device: torch.device) -> Te
 
 @torch.inference_mode()
 def nearest_passages(questions: Questions, device: torch.device) -> np.ndarray:
-    """Numbers of the passages nearest to each example's question, int32 [e, n], by TF-IDF with passages' lengths held off zero."""
+    """Numbers of the passages nearest to each example's question, int32 [e, n], by the cosine of TF-IDF, see ``PRIOR_LENGTH``."""
     held = held_tokens(questions.passage_ids, questions.passage_starts, device)
     frequency = held.sum(0, dtype=torch.float32)
     weight = torch.log((len(held) + 1) / (frequency + 0.5)).clamp_min(0).to(held.dtype)

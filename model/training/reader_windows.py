@@ -98,7 +98,10 @@ def make_group(q: Questions, example: int, rng: random.Random) -> Group:
 
 
 def story_group(q: Questions, own: int, question: list[int], spans: list[tuple[int, int]], rng: random.Random) -> Group:
-    """The story's facts in order with sentences of other texts between them, as far as there is room."""
+    """The story's facts in order with stretches of other texts between them, as far as there is room.
+
+    A stretch behind the last fact stands in the last fact's piece.
+    """
     tokens = q.passage(own).tolist()
     window, moved = [START, *question, SEPARATOR], {}
     room = STORY_WINDOW - len(tokens) - len(window) - 1
