@@ -208,7 +208,7 @@ def test_snapshots_are_made_restored_and_deleted(copied, tmp_path):
         copied("snapshot", "delete", name)
     assert len(list(copied.home.glob("shards/*/*.safetensors"))) == shards - 1
     assert "Restore another" in copied("snapshot", "delete", "before", code=2).stderr
-    assert "no snapshot" in copied("snapshot", "restore", "gone", code=2).stderr
+    assert "No snapshot is named 'gone'" in copied("snapshot", "restore", "gone", code=2).stderr
     assert "already" in copied("snapshot", "create", "before", code=2).stderr
 
 
@@ -293,7 +293,7 @@ def test_chat_answers_and_leaves_at_the_end_of_input(memorized):
     )
     assert result.returncode == 0, result.stderr
     assert "aesop.html" in result.stdout and "bzip2.pdf" in result.stdout
-    assert "no /nonsense" in result.stderr and "/sources" in result.stderr
+    assert "Unknown command /nonsense." in result.stderr and "/sources" in result.stderr
 
 
 def recorded_documents(home: Path) -> int:

@@ -54,7 +54,7 @@ def test_history_is_searched_word_by_word_and_limited(copied):
 def test_off_means_off(copied, monkeypatch):
     copied("history", "--off")
     copied("ask", ASKED)
-    assert "not kept" in copied("history").stderr
+    assert "History is off." in copied("history").stderr
     copied("history", "--on")
     copied("ask", "--no-history", ASKED)
     monkeypatch.setenv("TITANS_HISTORY", "off")
@@ -88,7 +88,7 @@ def test_only_the_user_may_read_it(copied):
 def test_clearing_leaves_no_trace(copied):
     copied("ask", ASKED)
     assert b"grapes" in traces(copied)
-    assert "1 question deleted" in copied("history", "--clear").stderr
+    assert "Deleted 1 question." in copied("history", "--clear").stderr
     assert b"grapes" not in traces(copied)
 
 

@@ -184,7 +184,7 @@ def test_an_empty_memory_knows_nothing(copied):
     told = look(copied, SAMPLES / "aesop.html")
     assert told["counts"]["new"] == len(told["sentences"]) and told["mean_surprise"] == 1
     assert json.loads(copied("overview", "--json").stdout)["themes"] == []
-    assert "0 themes" in copied("overview").stdout
+    assert "0 topics" in copied("overview").stdout
 
 
 def test_other_scripts_and_endless_sentences(titans, tmp_path):

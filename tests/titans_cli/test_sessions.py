@@ -115,7 +115,7 @@ def test_a_chat_with_all_its_keys(copied):
         chat.type("/docs\x1b\rbzip2")
         chat.wait(r"titans> /docs\n +bzip2")
         assert re.search(r"document pages tokens memories docs/bzip2.pdf 6 [\d,]+ \d+$", chat.press("\r"))
-        assert "Unknown command /suorces. Did you mean /sources?" in chat.enter("/suorces")
+        assert "Unknown command /suorces. Did you mean /sources or /docs?" in chat.enter("/suorces")
 
         chat.type("/so")
         chat.settle()

@@ -66,9 +66,7 @@ def ingest(
     ] = None,
     budget: Annotated[
         str | None,
-        typer.Option(
-            "--budget", help="Limit the size of the memory from now on, such as to 500MB. The least useful documents are forgotten."
-        ),
+        typer.Option("--budget", help="Size limit of the memory from now on, such as 500MB. Forgets the least useful documents."),
     ] = None,
     device: Device = None,
     home: Home = None,

@@ -30,7 +30,7 @@ def hold_lock(home: Path) -> Iterator[None]:
         raise LockedError(f"{told(holder)} is writing to {home}. Wait until it is done.") from error
     try:
         with suppress(OSError):  # a full disk must not keep anybody from making room
-            holder.write_text(f"PID {os.getpid()} on host {platform.node()}, since {now()}")
+            holder.write_text(f"process {os.getpid()} on host {platform.node()}, since {now()}")
         yield
     finally:
         with suppress(OSError):
@@ -40,6 +40,6 @@ def hold_lock(home: Path) -> Iterator[None]:
 
 def told(holder: Path) -> str:
     try:
-        return f"Another titans process ({holder.read_text() or 'just started'})"
+        return f"Another titans ({holder.read_text() or 'just started'})"
     except OSError:
         return "Another titans process"
