@@ -49,15 +49,11 @@ def ingest(
     include: Annotated[list[str] | None, typer.Option("--include", help="Only files that match this pattern, such as '*.log'.")] = None,
     exclude: Annotated[list[str] | None, typer.Option("--exclude", help="Skip files and folders that match this pattern.")] = None,
     encoding: Annotated[str | None, typer.Option("--encoding", help="Encoding of text files. Default: detected.")] = None,
-    pdf_engine: Annotated[
-        str | None, typer.Option("--pdf-engine", help="pypdf or pypdfium2. Default: pypdf, and pypdfium2 where it fails.")
-    ] = None,
+    pdf_engine: Annotated[str | None, typer.Option(help="pypdf or pypdfium2. Default: pypdf, and pypdfium2 where it fails.")] = None,
     prune_missing: Annotated[bool, typer.Option("--prune-missing", help="Remove documents whose files no longer exist.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what is new, changed, moved and gone; change nothing.")] = False,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Retry the files that failed before.")] = False,
-    workers: Annotated[
-        int | None, typer.Option("--workers", min=1, help="Number of processes that extract text; with --ray, number of actors.")
-    ] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes that extract text; with --ray, number of actors.")] = None,
     ray: Annotated[
         str | None,
         typer.Option(
