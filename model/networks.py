@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from model.errors import WeightsError
 from model.weights_file import load_config
 
-__all__ = ["initial", "load_network", "load_weights", "save_weights"]
+__all__ = ["embedding", "initial", "load_network", "load_weights", "save_weights"]
 
 Network = TypeVar("Network", bound=nn.Module)
 State = dict[str, Tensor]
@@ -27,6 +27,11 @@ def initial(shape: tuple[int, ...], fill: Callable[[], Tensor]) -> nn.Parameter:
     """
     empty = torch.empty(shape)
     return nn.Parameter(empty if empty.is_meta else fill())
+
+
+def embedding(entries: int, width: int) -> nn.Embedding:
+    """A table of vectors that starts random, see ``initial``."""
+    return nn.Embedding(entries, width, _weight=initial((entries, width), lambda: torch.randn(entries, width)))
 
 
 def save_weights(path: Path, state: dict[str, Tensor], config: dict) -> None:

@@ -24,8 +24,8 @@ class CalibrationFeatures:
         return self.logit, self.score, self.lead, self.fit, self.here
 
 
-BIAS = -1.579
-WEIGHTS = (0.897, 0.116, -0.503, -0.177, 1.478)
+BIAS = -2.673
+WEIGHTS = (0.271, 0.166, -0.061, 2.792, -0.206)
 
 
 def confidence_of(features: CalibrationFeatures) -> float:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from model.bert import PAD
+from model.networks import embedding, initial
 
 __all__ = ["NO", "NOTHING", "YES", "ReaderConfig", "ReaderNetwork"]
 
@@ -79,11 +80,11 @@ class ReaderNetwork(nn.Module):
         super().__init__()
         self.config = config
         d = config.width
-        self.embedding = nn.Embedding(config.vocabulary, d)
-        self.position = nn.Embedding(config.positions, d)
+        self.embedding = embedding(config.vocabulary, d)
+        self.position = embedding(config.positions, d)
         self.norm = nn.LayerNorm(d, eps=1e-5)
-        self.relative = nn.Embedding(config.buckets, config.heads)
-        self.persistent = nn.Parameter(torch.zeros(config.persistent, d))
+        self.relative = embedding(config.buckets, config.heads)
+        self.persistent = initial((config.persistent, d), lambda: torch.zeros(config.persistent, d))
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
         self.span = nn.Linear(d, 2)
         self.first = nn.Linear(d, config.pairing)

@@ -15,14 +15,10 @@ from torch.nn import functional as F
 
 from model.bert import PAD, Layer
 from model.config import EncoderConfig
-from model.networks import initial, load_network
+from model.networks import embedding, initial, load_network
 from model.weights_file import WEIGHTS
 
 __all__ = ["Encoder", "load_encoder"]
-
-
-def embedding(entries: int, width: int) -> nn.Embedding:
-    return nn.Embedding(entries, width, _weight=initial((entries, width), lambda: torch.randn(entries, width)))
 
 
 class Encoder(nn.Module):

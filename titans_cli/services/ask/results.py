@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["MIN_CONFIDENCE", "STRICT", "Answer", "Context", "Evidence", "RetrievedSentence", "merge_evidence"]
 
-MIN_CONFIDENCE = 0.2
-"""Confidence that an answer needs; about one right answer in twenty has less."""
+MIN_CONFIDENCE = 0.35
+"""Confidence that an answer needs; about one right answer in twelve has less."""
 STRICT = 0.5
 """The same when answers must be right more often than not."""
 
