@@ -50,7 +50,7 @@ def ingest(
     exclude: Annotated[list[str] | None, typer.Option("--exclude", help="Skip files and folders that match this pattern.")] = None,
     encoding: Annotated[str | None, typer.Option("--encoding", help="Encoding of text files. Default: detected.")] = None,
     pdf_engine: Annotated[
-        str | None, typer.Option("--pdf-engine", help="pypdf or pypdfium2. Default: pypdf, and pypdfium2 where it fails.")
+        str | None, typer.Option("--pdf-engine", help="pypdf or pypdfium2. Default: pypdf, then pypdfium2 if that fails.")
     ] = None,
     prune_missing: Annotated[bool, typer.Option("--prune-missing", help="Remove documents whose files no longer exist.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what is new, changed, moved and gone; change nothing.")] = False,
