@@ -88,7 +88,9 @@ def recited_document(models: Models, document: StoredDocument, shard: Shard) -> 
     memories = list(recite_shard(models, shard))
     wrong = sum(not memory.verbatim for memory in memories)
     if wrong:
-        return SourceError(source.path, f"{wrong} of {len(memories)} memories do not recite word for word. Memorize it again.", "corrupt")
+        return SourceError(
+            source.path, f"{wrong} of {len(memories)} memories cannot be recited word for word. Memorize it again.", "corrupt"
+        )
     pages = []
     for number, of_page in groupby(memories, attrgetter("page")):
         tokens = [token for memory in of_page for token in memory.tokens]
