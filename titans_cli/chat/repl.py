@@ -53,7 +53,7 @@ class Repl:
         self.commands = {
             "/help": Command("", "what can be typed", self.help),
             "/sources": Command("", "the last answer's evidence, and what stands around it", self.sources),
-            "/why": Command("", "which memories the last question woke", self.why),
+            "/why": Command("", "what was retrieved for the last question", self.why),
             "/copy": Command("", "the last answer to the clipboard", self.copy),
             "/recite": Command("WORDS", "continue from memory what follows these words", self.recite),
             "/docs": Command("[PART]", "what is memorized", self.docs),
@@ -146,19 +146,21 @@ class Repl:
             with output.AnswerStream() as screen:
                 written = write_answer(self.client, answer, asked.quotes, screen)
             output.print_written(written)
-        output.print_note("/why shows what it woke.\n" if answer.refused else "")
+        output.print_note("See what was retrieved: /why\n" if answer.refused else "")
         self.conversation.shown(asked)
 
     def sources(self, rest: str) -> None:
-        if not self.conversation.answered().answer.evidence:
-            raise UsageError("The last question was not answered: /why shows what it woke.")
-        output.print_evidence(self.conversation.with_context(int(rest) if rest.isdigit() else AROUND).evidence)
+        answer = self.conversation.answered().answer
+        if not (answer.evidence or answer.closest):
+            raise UsageError("The last question was not answered. See what was retrieved: /why")
+        answer = self.conversation.with_context(int(rest) if rest.isdigit() else AROUND)
+        output.print_evidence(answer.evidence or answer.closest)
 
     def why(self, rest: str) -> None:
         output.print_why(self.conversation.answered().answer)
 
     def copy(self, rest: str) -> None:
-        answer = self.conversation.answered().answer.answer
+        answer = self.conversation.answered().answer.line
         if answer is None:
             raise UsageError("The last question was not answered.")
         output.copy_text(answer)

@@ -33,11 +33,11 @@ def ask(
     ] = None,
     follow: Annotated[bool, typer.Option("--continue", "-c", help="Treat as a follow-up to the last question.")] = False,
     context: Annotated[int, typer.Option("--context", min=0, max=100, help="Sentences to recite around the evidence.")] = 0,
-    why: Annotated[bool, typer.Option("--why", help="Show which memories woke, and how strongly.")] = False,
+    why: Annotated[bool, typer.Option("--why", help="Show what was retrieved, and how well it fits.")] = False,
     copy: Annotated[bool, typer.Option("--copy", help="Copy the answer to the clipboard.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Answer only what is more likely right than wrong.")] = False,
     min_confidence: Annotated[
-        float | None, typer.Option("--min-confidence", min=0, max=1, help="Refuse answers that are less sure than this.")
+        float | None, typer.Option("--min-confidence", min=0, max=1, help="Refuse answers that are less certain than this.")
     ] = None,
     llm: Llm = None,
     model: Model = None,
@@ -72,10 +72,10 @@ def ask(
             print_written(written, why)
             failed |= written.error is not None
         if answer.refused and not why and one:
-            print_note("What it woke: --why. Less sure answers: --min-confidence 0.05")
+            print_note("See what was retrieved: --why. Allow less certain answers: --min-confidence 0.05")
         conversation.shown(asked, follow=follow, keep=history and one)
-        if copy and answer.answer is not None:
-            copy_text(answer.answer)
+        if copy and answer.line is not None:
+            copy_text(answer.line)
     if failed:
         raise typer.Exit(1)
 

@@ -12,12 +12,31 @@ if TYPE_CHECKING:
     from model import CalibrationFeatures
     from titans_cli.services.ask.retrieve import Retrieval
 
-__all__ = ["MIN_CONFIDENCE", "STRICT", "Answer", "Context", "Evidence", "Kind", "RetrievedSentence", "merge_evidence"]
+__all__ = [
+    "MIN_CONFIDENCE",
+    "NOT_IN_MEMORY",
+    "NOT_SURE",
+    "OTHERS",
+    "STRICT",
+    "Answer",
+    "Context",
+    "Evidence",
+    "Kind",
+    "RetrievedSentence",
+    "merge_evidence",
+]
 
 MIN_CONFIDENCE = 0.2
 """Confidence that an answer needs; about one right answer in twenty has less."""
 STRICT = 0.5
 """The same when answers must be right more often than not; below, an answer is a guess."""
+
+NOT_SURE = "Not sure. Closest passages:"
+"""Stands in place of an answer where passages come close."""
+NOT_IN_MEMORY = "Not in memory."
+"""Stands in place of an answer where nothing is about the question."""
+OTHERS = "Other passages that may answer:"
+"""Stands between the evidence of a guess and the passages that come close."""
 
 Kind = Literal["span", "sentence", "list", "yes_no"]
 """What an answer is: words of a sentence, a whole sentence, items one a line, or yes or no."""
@@ -77,12 +96,22 @@ class Answer:
     features: CalibrationFeatures | None = None  # what the confidence was computed from
     retrieved: tuple[RetrievedSentence, ...] = ()  # best first
     kind: Kind | None = None  # None when refused
-    closest: tuple[Evidence, ...] = ()  # passages that may answer, of a refusal or a guess; none if nothing in memory is about it
+    closest: tuple[Evidence, ...] = ()  # passages that may answer, of a refusal or a guess; none if memory holds nothing about it
     retrieval: Retrieval | None = field(default=None, repr=False, compare=False)  # for the quotes that a language model gets
 
     @property
     def refused(self) -> bool:
         return self.answer is None
+
+    @property
+    def line(self) -> str | None:
+        """The answer on one line: commas between the items of a list."""
+        return None if self.answer is None else ", ".join(self.answer.splitlines())
+
+    @property
+    def headline(self) -> str:
+        """The answer on one line, or the words for a refusal."""
+        return self.line or (NOT_SURE if self.closest else NOT_IN_MEMORY)
 
 
 def merge_evidence(found: Iterable[Evidence]) -> tuple[Evidence, ...]:
