@@ -47,7 +47,7 @@ def test_answers_name_document_page_and_recited_evidence(memorized, question):
 
 def test_json_is_the_contract(memorized):
     answer = json.loads(memorized("ask", "--json", next(iter(QUESTIONS))).stdout)
-    assert list(answer) == ["version", "question", "answer", "refused", "confidence", "evidence", "elapsed_ms"]
+    assert list(answer) == ["version", "question", "answer", "refused", "confidence", "evidence", "elapsed_ms", "answer_kind", "closest"]
     assert list(answer["evidence"][0]) == ["text", "document", "page", "verbatim", "score"]
     assert answer["version"] == 1 and 0 <= answer["confidence"] <= 1
 

@@ -68,7 +68,7 @@ def test_a_question_is_answered_with_evidence(memorized):
         result = await client.call_tool("ask", {"question": FOX})
         assert not result.is_error
         told = result.structured_content
-        assert list(told) == ["question", "answer", "refused", "confidence", "evidence"]
+        assert list(told) == ["question", "answer", "refused", "confidence", "evidence", "answer_kind", "closest"]
         (evidence,) = told["evidence"]
         assert (
             evidence["document"].endswith("aesop.html") and "sour" in evidence["text"] and evidence["verbatim"] and not evidence["imported"]

@@ -37,13 +37,13 @@ def sureness(confidence: float) -> str:
 def print_answer(answer: Answer, why: bool = False) -> None:
     """The answer, its confidence and its evidence, or the closest passages. With --quiet the answer alone, nothing for a refusal."""
     if mode.quiet:
-        for line in (answer.answer or "").splitlines():
+        for line in () if answer.answer is None else answer.answer.split("\n"):
             out.print(Text(words(line)), soft_wrap=True)
     elif answer.answer is None:
         show(Text(answer.headline, style="bold yellow"))
         print_evidence(answer.closest)
     else:
-        for line in answer.answer.splitlines():
+        for line in answer.answer.split("\n"):
             show(Text(words(line), style="bold green"))
         show(Text(sureness(answer.confidence), style="dim"))
         print_evidence(answer.evidence)

@@ -27,7 +27,7 @@ def print_history(listed: Listed) -> None:
         show(
             Text("Not answered.", style="yellow")
             if turn.answer is None
-            else Text(words(", ".join(turn.answer.splitlines())), style="green"),
+            else Text(words(", ".join(turn.answer.split("\n"))), style="green"),
             2,
         )
         for _, name, page in turn.sources:

@@ -22,7 +22,7 @@ LONGEST_ITEM = 14
 """Words of an item of a list at most: longer parts are clauses."""
 
 BULLET = re.compile(r"(?:^|\n)[ \t]*(?:[-*+•▪◦‣·–—]|\(?\d{1,2}[.)])[ \t]+")
-INLINE_BULLET = re.compile(r"\s+[•▪◦‣]\s+|(?<=\S)\s+[-–]\s+(?=\S)")
+INLINE_BULLET = re.compile(r"(?:^|\s+)[•▪◦‣]\s+|(?<=\S)\s+[-–]\s+(?=\S)")
 NUMBERED = re.compile(r"(?:^|\s)\(?\d{1,2}[.)]\s+")
 LEADING = re.compile(r"^(?:[-*+•▪◦‣·–—]\s+|\(?\d{1,2}[.)]\s+|(?:and|or|&)\s+)+", re.IGNORECASE)
 COMMA = re.compile(r"\s*[,;]\s+(?![^()]*\))")

@@ -106,7 +106,7 @@ class Answer:
     @property
     def line(self) -> str | None:
         """The answer on one line: commas between the items of a list."""
-        return None if self.answer is None else ", ".join(self.answer.splitlines())
+        return None if self.answer is None else ", ".join(self.answer.split("\n"))
 
     @property
     def headline(self) -> str:
