@@ -59,8 +59,8 @@ def is_cut(run: Recitation, number: int) -> bool:
         return run.cut[0]
     if number == len(run.sentences) - 1:
         return run.cut[1]
-    end = run.sentences[number].end
-    return bool(re.match(r"\w\w", run.text[end - 1 : end + 1])) and run.text[end] < "\u2e80"
+    end, memory, following = run.sentences[number].end, run.sentences[number].memory, run.sentences[number + 1].memory
+    return run.pages[memory] == run.pages[following] and bool(re.match(r"\w\w", run.text[end - 1 : end + 1])) and run.text[end] < "\u2e80"
 
 
 def place_of(run: Recitation, start: int, end: int) -> tuple[int, int]:
