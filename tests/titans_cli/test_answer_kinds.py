@@ -56,8 +56,7 @@ def recited(
     """A recitation of one memory whose first sentence is number ``place`` in memory."""
     ends = np.cumsum([len(text) for text in sentences]).tolist()
     spans = tuple(Sentence(end - len(text), end, place) for text, end in zip(sentences, ends, strict=True))
-    values = {"path": f"/{document}", "name": document, "imported": 0}
-    source = StoredDocument(**{name: values.get(name, 1) for name in StoredDocument.__dataclass_fields__})
+    source = StoredDocument(f"/{document}", document, "0" * 64, 1, page, 1, 1, "0" * 64, "0" * 64, 1, 0)
     return Recitation(place, place, document, source, "".join(sentences), spans, {place: page}, {place: True}, 1.0, cut)
 
 
