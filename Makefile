@@ -1,5 +1,6 @@
 # make demo       install, memorize the sample documents, ask questions
-# make test       install what tests need, run them
+# make test       install what tests need, run all checks
+# make quick      what fails most often, in under a minute: for the inner loop
 # make screens    record docs/screens anew
 PYTHON ?= python3
 VENV ?= .venv
@@ -7,7 +8,12 @@ BIN = $(VENV)/bin
 DEMO_HOME = demo-home
 ASK = $(BIN)/titans ask --home $(DEMO_HOME)
 
-.PHONY: demo test check screens clean
+# Each test process has the networks in memory and uses one core; a file's tests stay in one process, which share what they made.
+PYTEST = $(BIN)/pytest --numprocesses 2 --dist loadfile
+QUICK = tests/ingest/test_archives.py tests/ingest/test_html.py tests/ingest/test_ingest.py tests/ingest/test_layout.py tests/model \
+	tests/test_project.py $(patsubst %,tests/titans_cli/test_%.py,budget chat maintenance recitation remember safety shards transfer_container)
+
+.PHONY: demo test check lint quick screens clean
 
 $(BIN)/titans: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "titans needs Python 3.11 or newer. Try: make PYTHON=python3.12 demo")'
@@ -34,11 +40,16 @@ test: $(BIN)/pytest check
 screens: $(BIN)/titans
 	$(BIN)/python docs/record.py
 
-check:
+lint:
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest
+
+check: lint
+	$(PYTEST)
+
+quick: $(BIN)/pytest lint
+	$(PYTEST) $(QUICK)
 
 clean:
 	rm -rf $(VENV) $(DEMO_HOME) build *.egg-info

@@ -1,11 +1,12 @@
-"""The neural memory layer beside titans-pytorch's, at equal widths, heads, chunk sizes and depths, in one run.
+"""The speed of the neural memory layer and of titans-pytorch's, at equal widths, heads, chunk sizes and depths, in one run.
 
     pip install -e '.[bench]'
     python bench/memory_speed.py [--tokens 2048] [--repeats 5] [--threads 2]
 
 titans-pytorch is timed twice: as it comes, where all gradients of a call are taken at the weights that the call began with
-(no eq. 16: nothing learned in a sequence changes what is learned later in it), and with ``batch_size`` equal to the chunk,
-which is the rule that ours follows: gradients at each chunk's first weights.
+(no eq. 16: nothing learned in a sequence changes what is learned later in it), and with ``batch_size`` equal to the chunk:
+gradients at each chunk's first weights, as ours. Even then its rule is another one: it takes one step of momentum and
+forgetting a chunk, ours one a token.
 
 Both layers project queries, keys, values and gates, have momentum and forgetting, learned first weights, and normalise and
 add the key to what a deep memory reads where titans-pytorch does. Compiled code is used by neither. A repeat times both, one
@@ -37,7 +38,7 @@ SETTINGS = [  # width, heads, chunk, depth
 
 
 def layers(width: int, heads: int, chunk: int, depth: int) -> list[torch.nn.Module]:
-    """Ours, theirs by the same rule, theirs as it comes."""
+    """Ours, theirs with gradients at each chunk's first weights, theirs as it comes."""
     head = width // heads
     rule = RuleConfig(head, head, depth=depth, residual=True, norm=True, chunk=chunk)
     ours = NeuralMemory(BlockConfig(width, rule, heads=heads, hidden=2 * head))
@@ -86,8 +87,8 @@ def main() -> None:
         x = torch.randn(arguments.batch, arguments.tokens, width)
         row: dict = {"width": width, "heads": heads, "chunk": chunk, "depth": depth}
         for name, backward in (("forward", False), ("both", True)):
-            speed, same, default = compare(x, compared, backward, arguments.repeats)
-            row |= {f"{name} tokens/s": round(speed), f"{name}: × same rule": same, f"{name}: × as it comes": default}
+            speed, chunked, default = compare(x, compared, backward, arguments.repeats)
+            row |= {f"{name} tokens/s": round(speed), f"{name}: × gradients a chunk": chunked, f"{name}: × as it comes": default}
         rows.append(row)
     report("memory_speed", rows, tokens=arguments.tokens, batch=arguments.batch)
 

@@ -50,7 +50,8 @@ def short(found: dict[str, dict]) -> str:
 
 def long(found: dict[str, dict]) -> str:
     """The page: each with its command, machine, date and all rows."""
-    parts = ["# Benchmarks\n\nWritten by `python bench/tables.py` from `bench/measured`. Single runs, unless it says otherwise.\n"]
+    introduction = "`python bench/tables.py` writes this page from `bench/measured`. Numbers are from single runs unless stated otherwise."
+    parts = [f"# Benchmarks\n\n{introduction}\n"]
     for facts in found.values():
         head = list(facts["rows"][0])
         lines = [

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from model.recall.clusters import Clusters, cluster
     from model.recall.encoder import Encoder, load_encoder
     from model.recall.neighbors import Neighbor, nearest_sentences
-    from model.recall.search import Hit, retrieve, score_sentences, score_similar
+    from model.recall.search import Hit, correct_spelling, retrieve, score_sentences, score_similar
+    from model.recall.surroundings import Surroundings
     from model.recall.vectors import Question, SentenceVectors, encode_question, encode_sentences
     from model.recall.word_filter import content_words
     from model.runtime import choose_device
@@ -55,7 +56,8 @@ EXPORTS = {
     "model.recall.clusters": ("Clusters", "cluster"),
     "model.recall.encoder": ("Encoder", "load_encoder"),
     "model.recall.neighbors": ("Neighbor", "nearest_sentences"),
-    "model.recall.search": ("Hit", "retrieve", "score_sentences", "score_similar"),
+    "model.recall.search": ("Hit", "correct_spelling", "retrieve", "score_sentences", "score_similar"),
+    "model.recall.surroundings": ("Surroundings",),
     "model.recall.vectors": ("Question", "SentenceVectors", "encode_question", "encode_sentences"),
     "model.recall.word_filter": ("content_words",),
     "model.runtime": ("choose_device",),

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from model.config import EncoderConfig
 from model.weights_file import WEIGHTS
 
-__all__ = ["PAD", "SEPARATOR", "START", "Layer", "attention", "stack", "wordpieces"]
+__all__ = ["PAD", "SEPARATOR", "START", "Layer", "attention", "stack", "vocabulary", "wordpieces"]
 
 PAD, START, SEPARATOR = 0, 101, 102
 """[PAD], [CLS] and [SEP] of the WordPiece vocabulary."""
@@ -32,6 +32,11 @@ def load_wordpiece(path: Path = WEIGHTS / "wordpiece.json") -> Tokenizer:
 def wordpieces(texts: Sequence[str]) -> list[Encoding]:
     """Ids and character offsets of each text."""
     return load_wordpiece().encode_batch(list(texts), add_special_tokens=False)
+
+
+def vocabulary() -> list[str]:
+    """The WordPieces: whole words, and parts of words that begin with ##."""
+    return list(load_wordpiece().get_vocab())
 
 
 def stack(rows: Sequence[Sequence[int]], fill: int, device: torch.device | None = None) -> Tensor:

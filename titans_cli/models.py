@@ -1,4 +1,4 @@
-"""The two networks with their weights. They are loaded, and torch with them, when first needed."""
+"""The networks with their weights. They are loaded, and torch with them, when first needed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ __all__ = ["Models"]
 
 
 class Models:
-    """Both networks on one device, and the fingerprint of their weights: those shipped, or others in ``folder``.
+    """The networks on one device, and the fingerprint of the weights that write memories: those shipped, or others in ``folder``.
+
+    The reader is always the shipped one: it writes nothing.
 
     ``device``: cpu, cuda or mps; the fastest one that is there when not given.
     """
@@ -49,7 +51,7 @@ class Models:
 
     @cached_property
     def reader(self) -> model.Reader:
-        return model.load_reader(self.device, self.encoder)
+        return reader_of(self.device)
 
     @cached_property
     def tokenizer(self) -> tiktoken.Encoding:
@@ -89,3 +91,8 @@ def memorizer_of(folder: Path, device: torch.device) -> model.Memorizer:
 @lru_cache(maxsize=2)
 def encoder_of(folder: Path, device: torch.device) -> model.Encoder:
     return model.load_encoder(device, folder)
+
+
+@lru_cache(maxsize=2)
+def reader_of(device: torch.device) -> model.Reader:
+    return model.load_reader(device, encoder_of(WEIGHTS, device))

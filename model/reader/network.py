@@ -73,7 +73,7 @@ def distance_buckets(length: int, buckets: int, distance: int) -> Tensor:
 
 
 class ReaderNetwork(nn.Module):
-    """Scores of answers in windows of token ids [b, t]: [START question SEPARATOR piece SEPARATOR piece SEPARATOR …], ``PAD`` at the end."""
+    """Scores of answers in windows of token ids [b, t]: START, question, SEPARATOR, then pieces, each with a SEPARATOR, then ``PAD``."""
 
     def __init__(self, config: ReaderConfig):
         super().__init__()

@@ -27,7 +27,11 @@ def quantize(tensor: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def pack_state(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors to store: for each matrix its low four bits, two halves side by side, its high two bits, four quarters, both uint8, and scales; the rest in float16."""
+    """The tensors to store: matrices in six bits, the rest in float16.
+
+    Of a matrix, ``.low`` has the low four bits of its first half beside those of its second, ``.high`` the high two bits of its
+    four quarters side by side, both uint8; ``.scale`` is float16.
+    """
     packed: dict[str, Tensor] = {}
     for name, tensor in state.items():
         if tensor.dim() < 2 or tensor.numel() < 10_000:

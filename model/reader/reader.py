@@ -41,11 +41,14 @@ class Reader:
         return wordpieces(texts)
 
     def choose(self, question: Sequence[int], windows: Sequence[Sequence[Sequence[int]]], count: int) -> list[int]:
-        """Numbers of the ``count`` windows that most likely hold an answer, in their order. A window is a list of pieces of ids."""
+        """Numbers of ``count`` windows in their order: the first, and those in which the encoder sees the likeliest answers.
+
+        A window is a list of pieces of ids.
+        """
         if len(windows) <= count:
             return list(range(len(windows)))
         scores = rank_windows(self.encoder, question, windows)
-        return sorted(sorted(range(len(windows)), key=lambda i: -scores[i])[:count])
+        return sorted([0, *sorted(range(1, len(windows)), key=lambda i: -scores[i])[: count - 1]])
 
     def score(self, question: Sequence[int], windows: Sequence[Sequence[Sequence[int]]]) -> list[Scores]:
         """Scores of each window, which is a list of pieces in the order of the stream, each a list of ids."""

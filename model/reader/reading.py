@@ -13,7 +13,7 @@ __all__ = ["read_answers"]
 
 LONGEST_QUESTION = 64
 READ = 3
-"""Windows that the reader reads: those in which the encoder sees the likeliest answers."""
+"""Windows that the reader reads, see ``Reader.choose``."""
 
 
 @torch.inference_mode()

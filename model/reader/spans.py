@@ -93,7 +93,7 @@ def parts_of(token: str) -> Iterable[re.Match[str]]:
     whole = WHOLE.fullmatch(token.rstrip(".,;:!?)]}>»”’\"'").lstrip("([{<«“‘\"'`"))
     if whole:
         return re.finditer(re.escape(whole[0]), token)
-    return re.finditer(r"[^\W_]+(?:['’_-][^\W_]+)*", token)
+    return re.finditer(r"[^\W_]+(?:(?:[_-]|['’](?!s\b))[^\W_]+)*", token)
 
 
 def is_unpaired(text: str, start: int, end: int, at: int) -> bool:

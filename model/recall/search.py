@@ -7,6 +7,7 @@ counting by its rarity among all sentences.
 # s sentence · g feature of a sentence vector · l lane of a filter · m memory · q query
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,15 +17,27 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from model.recall.spelling import corrections, joined, split
+from model.recall.surroundings import Surroundings
 from model.recall.vectors import Question, SentenceVectors
-from model.recall.word_filter import contains
+from model.recall.word_filter import by_chance, contains, content_words
 
-__all__ = ["Hit", "combined", "rarity", "retrieve", "score_sentences", "score_similar", "similarities"]
+__all__ = ["Hit", "combined", "correct_spelling", "rarity", "retrieve", "score_sentences", "score_similar", "similarities"]
 
 SLAB = 65_536
 """Sentences compared at once, so that memory stays flat."""
 LEXICAL = 0.5
 """What it counts when a sentence holds all of a question's words; vectors count up to 1."""
+MEANING_AROUND = 0.4
+"""Share of the meaning that is taken from the vectors of a whole memory."""
+WORDS_AROUND = 0.4
+"""Share of a word that counts where it stands around a sentence, not in it."""
+ALIKE = 0.65
+"""Mean cosine of two sentences of one memory, measured over manuals, papers, novels and articles."""
+SPELLED = 0.7
+"""What another spelling of a word counts of it."""
+CORRECTIONS = 3
+"""Corrections of a typing error that are looked for, the rarest ones."""
 CANDIDATES = 4_096
 """Best sentences looked at, duplicates among them."""
 REPEATED = 2
@@ -64,20 +77,75 @@ def similarities(queries: Tensor, sentences: SentenceVectors) -> np.ndarray:
     return best
 
 
-def score_sentences(question: Question, sentences: SentenceVectors) -> np.ndarray:
+def score_sentences(
+    question: Question, sentences: SentenceVectors, surroundings: Surroundings | None = None, corrected: Question | None = None
+) -> np.ndarray:
     """How well each sentence fits: cosine of the vectors, and the share of the question's words it holds, rare ones counting more.
 
-    float32 [s].
+    What stands around a sentence counts too, and less, where ``surroundings`` are given. ``corrected`` is the question without its
+    typing errors: the nearer of the two counts. float32 [s].
     """
-    scores = similarities(question.vector[None], sentences)
+    queries = [question.vector] if corrected is None else [question.vector, corrected.vector]
+    scores = similarities(torch.stack(queries), sentences)
+    if surroundings is not None and len(sentences):
+        scores = blend(scores, surroundings.over_memories(scores, ALIKE), MEANING_AROUND)
     found = np.zeros(len(sentences), np.float32)
     most = 0.0
-    for word in question.words:
-        held = contains(sentences.words, word)
-        weight = rarity(len(sentences), int(np.count_nonzero(held)))
-        found[held] += weight
+    for number in range(len(question.words)):
+        weight, held = word_score(question.words, number, sentences, surroundings)
+        found += held
         most += weight
     return combined(scores, found / np.float32(most)) if most > 0 else scores
+
+
+def blend(own: np.ndarray, around: np.ndarray, share: float) -> np.ndarray:
+    """What a sentence has of its own, and for a ``share`` what stands around it."""
+    return np.float32(1 - share) * own + np.float32(share) * around
+
+
+def word_score(
+    words: Sequence[str], number: int, sentences: SentenceVectors, surroundings: Surroundings | None
+) -> tuple[float, np.ndarray]:
+    """What the question's word counts, and what each sentence has of that, float32 [s]: all of it where it holds the word itself."""
+    held = contains(sentences.words, words[number])
+    weight = rarity(len(sentences), int(np.count_nonzero(held)))
+    score = counted(held, [words[number]], weight, surroundings)
+    for spelling in other_spellings(words, number, sentences):
+        also = np.logical_and.reduce([contains(sentences.words, word) for word in spelling])
+        holders = int(np.count_nonzero(also))
+        if holders:
+            np.maximum(score, counted(also, spelling, SPELLED * min(weight, rarity(len(sentences), holders)), surroundings), out=score)
+    return weight, score
+
+
+def counted(held: np.ndarray, words: Sequence[str], weight: float, surroundings: Surroundings | None) -> np.ndarray:
+    """``weight`` where a sentence holds the ``words``, a part of it where they stand around it: float32 [s]."""
+    own = held.astype(np.float32)
+    if surroundings is not None and len(held):
+        named = np.logical_and.reduce([surroundings.named(word) for word in words])
+        own = blend(own, surroundings.around(held, named).astype(np.float32), WORDS_AROUND)
+    return np.float32(weight) * own
+
+
+def other_spellings(words: Sequence[str], number: int, sentences: SentenceVectors) -> list[tuple[str, ...]]:
+    """Words that may stand in memory for a word of the question: joined, split, or without its typing error, the rarest first."""
+    found: list[tuple[str, ...]] = [(word,) for word in joined(words, number)]
+    return found + split(words[number]) + [(word,) for word in held_corrections(words[number], sentences)[:CORRECTIONS]]
+
+
+def held_corrections(word: str, sentences: SentenceVectors) -> list[str]:
+    """The corrections of a word that more sentences hold than would by chance, the rarest first."""
+    held = [(int(np.count_nonzero(contains(sentences.words, one))), one) for one in corrections(word)]
+    return [one for holders, one in sorted(held) if holders > by_chance(one, sentences.words)]
+
+
+def correct_spelling(question: str, sentences: SentenceVectors) -> str:
+    """The question with the known words of memory in place of those with a typing error, the most frequent where there are several."""
+    for word in content_words(question):
+        found = held_corrections(word, sentences)
+        if found:
+            question = re.sub(rf"\b{re.escape(word)}", found[-1], question, flags=re.IGNORECASE)
+    return question
 
 
 def score_similar(seeds: Sequence[int], sentences: SentenceVectors) -> np.ndarray:

@@ -15,12 +15,14 @@ from hashlib import blake2b
 
 import numpy as np
 
-__all__ = ["BITS", "FUNCTION_WORDS", "LANES", "contains", "content_words", "word_filters"]
+__all__ = ["BITS", "FUNCTION_WORDS", "LANES", "by_chance", "contains", "content_words", "word_filters"]
 
 LANES = 7
 """Words of 64 bits. A word's bits lie all in one, so that looking for it touches one column."""
 BITS = 5
 """Bits of a word."""
+SAMPLE = 4_096
+"""Filters from which is reckoned how many hold a word by chance."""
 
 WORD = re.compile(r"\w+")
 FUNCTION_WORDS = frozenset(
@@ -74,3 +76,14 @@ def contains(filters: np.ndarray, word: str) -> np.ndarray:
     """Which of the filters [s, l] probably hold a word of ``content_words``: bool [s]."""
     lane, mask = bits_of(word)
     return (filters[:, lane] & np.uint64(mask)) == np.uint64(mask)
+
+
+def by_chance(word: str, filters: np.ndarray) -> float:
+    """How many of the filters [s, l] say that they hold ``word`` although none does: about this many, and seldom more."""
+    if not len(filters):
+        return 0.0
+    lane, _ = bits_of(word)
+    column = np.ascontiguousarray(filters[:: max(1, len(filters) // SAMPLE), lane])
+    fill = np.unpackbits(column.view(np.uint8)).reshape(len(column), -1).mean(1)
+    expected = float((fill**BITS).mean()) * len(filters)
+    return expected + expected**0.5

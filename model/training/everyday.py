@@ -53,8 +53,8 @@ OPTION = re.compile(
 def options(text: str, rng: random.Random) -> Iterator[Record]:
     """Options of a manual in AsciiDoc: which one does this, what does that one do; also one that the passage does not list."""
     found = [(m[1].replace("::", "").split("\n")[:-1], " ".join(m[2].replace("+\n", " ").split())) for m in OPTION.finditer(text)]
-    found = [(names, said) for names, said in found if 20 < len(said)]
-    for i in range(0, len(found) - 2):
+    found = [(names, said) for names, said in found if len(said) > 20]
+    for i in range(len(found) - 2):
         some = found[i : i + rng.randint(2, 5)]
         context = "\n".join(f"{', '.join(names)}\n    {said[:400]}" for names, said in some)
         names, said = rng.choice(some)
@@ -88,7 +88,7 @@ def entries(text: str, kind: str) -> list[tuple[str, str]]:
     for match in re.finditer(pattern, text):
         said = re.sub(r"[{}]|<[\w, ]+> ?|\[[^\]]{0,60}\]", "", " ".join(match[2].split())).strip()
         said = re.sub(r"^(?:1\. |\([\w. ]{1,40}\) )+", "", said)
-        if 40 < len(said):
+        if len(said) > 40:
             result.append((match[1].strip(), said[:500]))
     return result
 
@@ -105,7 +105,14 @@ def definitions(text: str, kind: str, rng: random.Random) -> Iterator[Record]:
         context = rng.choice(("\n", "\n\n", " ")).join(f"{w}{rng.choice((': ', chr(10), ' - '))}{s}" for w, s in dict(some).items())
         if context.count(first) != 1:
             continue
-        forms = (f"What is {word}?", f"What does {word} mean?", f"define {word}", f"{word} meaning", f"what's {word}?", f"What is a {word}?")
+        forms = (
+            f"What is {word}?",
+            f"What does {word} mean?",
+            f"define {word}",
+            f"{word} meaning",
+            f"what's {word}?",
+            f"What is a {word}?",
+        )
         absent = found[(i + 200) % len(found)][0]
         if rng.random() < 0.15 and absent not in context:
             yield record(context, asked((f"What is {absent}?", f"What does {absent} mean?"), rng), None)
@@ -128,7 +135,12 @@ def settings(text: str, rng: random.Random) -> Iterator[Record]:
         default = DEFAULT.search(said[:440])
         if default:
             at = context.find(default[0], here) + default.start(1) - default.start(0)
-            forms = (f"What is the default of {name}?", f"default {spoken}", f"what is {name} set to by default?", f"What's the default {spoken}?")
+            forms = (
+                f"What is the default of {name}?",
+                f"default {spoken}",
+                f"what is {name} set to by default?",
+                f"What's the default {spoken}?",
+            )
             yield record(context, asked(forms, rng), default[1], at)
         first = re.split(r"(?<=[a-z)])[.] ", said)[0].rstrip(".")
         if 4 <= len(first.split()) <= 40 and context.find(first, here) >= 0:
@@ -155,17 +167,86 @@ def facts(text: str, rng: random.Random) -> Iterator[Record]:
             yield record(context, asked((f"What is the {absent}?", f"What's the {absent}?"), rng), None)
 
 
-ITEMS = (
-    "cable,lamp,desk,chair,monitor,keyboard,mouse,printer,router,battery,charger,folder,stapler,mug,backpack,bottle,tent,stove,rope,helmet,"
-    "drill,hammer,saw,ladder,paint,brush,bolt,screw,filter,pump,valve,sensor,fan,motor,switch,fuse,bulb,carpet,curtain,mirror"
-).split(",")
-MONTHS = "January,February,March,April,May,June,July,August,September,October,November,December".split(",")
-PEOPLE = (
-    "Anna Berg,Tom Reed,Lena Fox,Omar Aziz,Mia Chen,Paul Novak,Sara Lind,Jack Moore,Eva Klein,Raj Patel,Nina Rossi,Luis Vega,Kate Shaw,"
-    "Ben Cole,Ida Holm,Max Weber"
-).split(",")
-CITIES = "Oslo,Lyon,Graz,Porto,Leeds,Turin,Ghent,Malmo,Cork,Basel,Gdansk,Bergen,Aarhus,Bath,Split,Delft".split(",")
-MODES = "fast,slow,off,on,auto,manual,debug,strict,none,full".split(",")
+ITEMS = [
+    "cable",
+    "lamp",
+    "desk",
+    "chair",
+    "monitor",
+    "keyboard",
+    "mouse",
+    "printer",
+    "router",
+    "battery",
+    "charger",
+    "folder",
+    "stapler",
+    "mug",
+    "backpack",
+    "bottle",
+    "tent",
+    "stove",
+    "rope",
+    "helmet",
+    "drill",
+    "hammer",
+    "saw",
+    "ladder",
+    "paint",
+    "brush",
+    "bolt",
+    "screw",
+    "filter",
+    "pump",
+    "valve",
+    "sensor",
+    "fan",
+    "motor",
+    "switch",
+    "fuse",
+    "bulb",
+    "carpet",
+    "curtain",
+    "mirror",
+]
+MONTHS = ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"]
+PEOPLE = [
+    "Anna Berg",
+    "Tom Reed",
+    "Lena Fox",
+    "Omar Aziz",
+    "Mia Chen",
+    "Paul Novak",
+    "Sara Lind",
+    "Jack Moore",
+    "Eva Klein",
+    "Raj Patel",
+    "Nina Rossi",
+    "Luis Vega",
+    "Kate Shaw",
+    "Ben Cole",
+    "Ida Holm",
+    "Max Weber",
+]
+CITIES = [
+    "Oslo",
+    "Lyon",
+    "Graz",
+    "Porto",
+    "Leeds",
+    "Turin",
+    "Ghent",
+    "Malmo",
+    "Cork",
+    "Basel",
+    "Gdansk",
+    "Bergen",
+    "Aarhus",
+    "Bath",
+    "Split",
+    "Delft",
+]
+MODES = ["fast", "slow", "off", "on", "auto", "manual", "debug", "strict", "none", "full"]
 
 
 def column(rng: random.Random, rows: int) -> tuple[str, str, list[str]]:
@@ -186,9 +267,17 @@ def column(rng: random.Random, rows: int) -> tuple[str, str, list[str]]:
             lambda: ("Owner", "owner", [rng.choice(PEOPLE) for _ in range(rows)]),
             lambda: ("City", "city", [rng.choice(CITIES) for _ in range(rows)]),
             lambda: ("Phone", "phone number", [f"+44 {rng.randint(1000, 9999)} {rng.randint(100000, 999999)}" for _ in range(rows)]),
-            lambda: ("Default", "default", [rng.choice((*MODES, str(rng.choice((0, 1, 8, 16, 64, 128, 1024, 8080))))) for _ in range(rows)]),
+            lambda: (
+                "Default",
+                "default",
+                [rng.choice((*MODES, str(rng.choice((0, 1, 8, 16, 64, 128, 1024, 8080))))) for _ in range(rows)],
+            ),
             lambda: ("Weight", "weight", [f"{rng.uniform(0.1, 90):.1f} kg" for _ in range(rows)]),
-            lambda: ("Due", "due date", [f"{rng.randint(2019, 2026)}-{rng.randint(1, 12):02}-{rng.randint(1, 28):02}" for _ in range(rows)]),
+            lambda: (
+                "Due",
+                "due date",
+                [f"{rng.randint(2019, 2026)}-{rng.randint(1, 12):02}-{rng.randint(1, 28):02}" for _ in range(rows)],
+            ),
             lambda: ("Latency ms", "latency", [str(rng.randint(1, 900)) for _ in range(rows)]),
             lambda: ("Score", "score", [f"{rng.uniform(0, 100):.1f}" for _ in range(rows)]),
         )
@@ -202,7 +291,13 @@ def table_questions(count: int, rng: random.Random) -> Iterator[Record]:
         kind, names = rng.choice(
             (
                 ("Item", rng.sample(ITEMS, rows)),
-                ("Month", [f"{m} {y}" for y, m in ((rng.choice((2023, 2024, 2025)), m) for m in sorted(rng.sample(MONTHS, rows), key=MONTHS.index))]),
+                (
+                    "Month",
+                    [
+                        f"{m} {y}"
+                        for y, m in ((rng.choice((2023, 2024, 2025)), m) for m in sorted(rng.sample(MONTHS, rows), key=MONTHS.index))
+                    ],
+                ),
                 ("Name", rng.sample(PEOPLE, rows)),
                 ("City", rng.sample(CITIES, rows)),
                 ("Parameter", [f"{rng.choice(MODES)}_{item}" for item in rng.sample(ITEMS, rows)]),
@@ -220,7 +315,9 @@ def table_questions(count: int, rng: random.Random) -> Iterator[Record]:
         row = rng.randrange(rows)
         name, value = names[row], values[row]
         choice = rng.random()
-        numeric = [float(re.sub(r"[^\d.]", "", v) or "nan") for v in values] if header not in ("Owner", "City", "Phone", "Due", "Default") else []
+        numeric = (
+            [float(re.sub(r"[^\d.]", "", v) or "nan") for v in values] if header not in ("Owner", "City", "Phone", "Due", "Default") else []
+        )
         if choice < 0.14 and len(set(numeric)) == rows:
             largest = rng.random() < 0.5
             row = numeric.index((max if largest else min)(numeric))
@@ -229,11 +326,17 @@ def table_questions(count: int, rng: random.Random) -> Iterator[Record]:
             yield record(context, asked(forms, rng), names[row], places[row][0])
         elif choice < 0.26:
             absent = next(n for n in rng.sample([*ITEMS, *CITIES, *PEOPLE], 30) if n.lower() not in context.lower())
-            other = next(c for c in (column(rng, rows) for _ in iter(int, 1)) if c[0].lower() not in context.lower() and c[1] not in context.lower())
+            other = next(
+                c for c in (column(rng, rows) for _ in iter(int, 1)) if c[0].lower() not in context.lower() and c[1] not in context.lower()
+            )
             question = f"What is the {spoken} of {absent}?" if rng.random() < 0.5 else f"What is the {other[1]} of {name}?"
             yield record(context, rough(question, rng), None)
         elif choice < 0.36 and values.count(value) == 1:
-            forms = (f"Which {kind.lower()} has {spoken} {value}?", f"{kind.lower()} with {spoken} of {value}", f"what has a {spoken} of {value}?")
+            forms = (
+                f"Which {kind.lower()} has {spoken} {value}?",
+                f"{kind.lower()} with {spoken} of {value}",
+                f"what has a {spoken} of {value}?",
+            )
             yield record(context, asked(forms, rng), name, places[row][0])
         else:
             forms = (
@@ -285,5 +388,5 @@ def from_texts(root: Path, limit: int, rng: random.Random, allowed) -> list[Reco
         elif folder == "factbook_txt":
             kinds["facts"] += facts(text, rng)
         elif path.stem in ("foldoc", "gcide", "jargon"):
-            kinds["definitions"] += definitions(text[: 6_000_000], path.stem, rng)
+            kinds["definitions"] += definitions(text[:6_000_000], path.stem, rng)
     return [r for records in kinds.values() for r in rng.sample(records, min(limit, len(records)))]

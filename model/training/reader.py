@@ -20,7 +20,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from model.bert import PAD, SEPARATOR, START
 from model.reader.network import NO, NOTHING, YES, ReaderConfig, ReaderNetwork
@@ -271,7 +270,9 @@ def reading_loss(network: ReaderNetwork, batch: Batch, truncate: bool) -> tuple[
     said = special[:, YES : NO + 1] - nothing[:, None]
     totals = torch.cat([pairs.flatten(1), said], 1).logsumexp(1)
     count = len(batch.kinds)
-    total = grouped_logsumexp(torch.cat([totals, totals.new_zeros(count)]), torch.cat([batch.owner, torch.arange(count, device=totals.device)]), count)
+    total = grouped_logsumexp(
+        torch.cat([totals, totals.new_zeros(count)]), torch.cat([batch.owner, torch.arange(count, device=totals.device)]), count
+    )
     question, window, first, last = batch.spans.unbind(1)
     right = grouped_logsumexp(pairs[window, first, last], question, count)
     for kind in (YES, NO):
@@ -294,9 +295,9 @@ class Masters:
     """Float32 copies of bfloat16 parameters, which the optimiser moves; on the CPU the parameters themselves."""
 
     def __init__(self, network: nn.Module, rate: float):
-        self.parameters = [p for p in network.parameters() if p.requires_grad]
+        self.parameters: list[Tensor] = [p for p in network.parameters() if p.requires_grad]
         self.copied = self.parameters[0].dtype != torch.float32
-        self.masters = [p.detach().float().clone() for p in self.parameters] if self.copied else self.parameters
+        self.masters: list[Tensor] = [p.detach().float().clone() for p in self.parameters] if self.copied else self.parameters
         heads = {id(p) for name in ("span", "first", "last", "special") for p in getattr(network, name).parameters()}
         heads.add(id(network.persistent))
         split: tuple[list, list] = ([], [])
@@ -312,12 +313,14 @@ class Masters:
             part["lr"] = rate * part["factor"]
         if self.copied:
             for master, parameter in zip(self.masters, self.parameters, strict=True):
+                assert parameter.grad is not None
                 master.grad = parameter.grad.float()
         torch.nn.utils.clip_grad_norm_(self.masters, 1.0)
         self.optimiser.step()
         if self.copied:
             with torch.no_grad():
-                torch._foreach_copy_(self.parameters, self.masters)
+                for master, parameter in zip(self.masters, self.parameters, strict=True):
+                    parameter.copy_(master)
         for parameter in self.parameters:
             parameter.grad = None
 
@@ -361,7 +364,9 @@ def evaluate(network: ReaderNetwork, rows: list[dict], batch: int = 96) -> dict[
     return {name: {metric: round(float(np.mean(v)), 4) for metric, v in kept.items()} for name, kept in results.items()}
 
 
-def train(data: Path, start: Path, out: Path, minutes: float, rate: float, device: torch.device, layers: int, tokens: int, workers: int) -> None:
+def train(
+    data: Path, start: Path, out: Path, minutes: float, rate: float, device: torch.device, layers: int, tokens: int, workers: int
+) -> None:
     begun = time.monotonic()
     torch.manual_seed(0)
     torch.backends.cuda.matmul.allow_tf32 = True
@@ -379,8 +384,15 @@ def train(data: Path, start: Path, out: Path, minutes: float, rate: float, devic
         questions.near = mine(questions, device)
         np.save(near, questions.near)
     torch.cuda.empty_cache()
-    print(f"{len(questions.rows):,} questions, a round has {len(questions.round(random.Random(0))):,}; ready after {time.monotonic() - begun:.0f} s", flush=True)
-    loader = iter(torch.utils.data.DataLoader(Stream(questions, tokens, 1), batch_size=None, num_workers=workers, prefetch_factor=8 if workers else None))
+    print(
+        f"{len(questions.rows):,} questions, a round has {len(questions.round(random.Random(0))):,}; ready after {time.monotonic() - begun:.0f} s",
+        flush=True,
+    )
+    loader = iter(
+        torch.utils.data.DataLoader(
+            Stream(questions, tokens, 1), batch_size=None, num_workers=workers, prefetch_factor=8 if workers else None
+        )
+    )
     masters = Masters(network, rate)
     trained, reported, step, seen, asked = time.monotonic(), 0.0, 0, 0, 0
     mean = None

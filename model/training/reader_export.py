@@ -1,6 +1,6 @@
 """Write a trained reader in six bits, and measure what the rounding costs.
 
-    python -m model.training.reader_export --checkpoint checkpoints/reader/reader.pt --data reader_data.npz --out model/weights/reader.safetensors
+python -m model.training.reader_export --checkpoint checkpoints/reader/reader.pt --data reader_data.npz --out model/weights/reader.safetensors
 """
 
 import argparse

@@ -36,7 +36,7 @@ def start_reader(path: Path, config: ReaderConfig) -> ReaderNetwork:
     fresh = network.load_state_dict(state, strict=False).missing_keys
     with torch.no_grad():
         network.persistent.copy_(words[0] + source["embeddings.position_embeddings.weight"][2])
-        network.persistent += 0.02 * torch.randn_like(network.persistent)
+        network.persistent.add_(0.02 * torch.randn_like(network.persistent))
         for name, tensor in network.named_parameters():
             if name in fresh and name != "persistent":
                 tensor.normal_(std=0.02) if tensor.dim() > 1 else tensor.zero_()

@@ -18,7 +18,7 @@ from conftest import SAMPLES, Titans, make_documents
 from filelock import FileLock
 
 from ingest import Source, read_document
-from titans_cli.output import plain
+from titans_cli.output import plain, terminal
 
 QUESTIONS = {
     "How many years ago did our fathers bring forth a new nation?": ("gettysburg-address.txt", (None,), "Four score and seven"),
@@ -212,6 +212,13 @@ def test_snapshots_are_made_restored_and_deleted(copied, tmp_path):
     assert "already" in copied("snapshot", "create", "before", code=2).stderr
 
 
+def test_tables_are_not_folded_where_there_is_no_terminal(copied, monkeypatch):
+    monkeypatch.setattr(terminal.out, "_width", 40)
+    name = "before-the-great-reorganization-of-all-folders"
+    copied("snapshot", "create", name)
+    assert name in copied("snapshot", "list").stdout
+
+
 def test_locked_store_is_left_alone(copied):
     with FileLock(copied.home / ".lock"):
         assert "Another titans" in copied("snapshot", "create", "x", code=11).stderr
@@ -302,7 +309,7 @@ def test_interrupted_ingest_keeps_what_is_finished_and_resumes(titans, tmp_path)
     folder.mkdir()
     (folder / "a.txt").write_text("The first document is short, and soon memorized.")
     shutil.copy(SAMPLES / "gettysburg-address.txt", folder / "c.txt")
-    words = random.Random(0).choices((SAMPLES / "gettysburg-address.txt").read_text().split(), k=8_000)
+    words = random.Random(0).choices((SAMPLES / "gettysburg-address.txt").read_text().split(), k=4_000)
     (folder / "bb.txt").write_text(" ".join(words))  # time for the signal to arrive
     command = [sys.executable, "-m", "titans_cli", "ingest", str(folder), "--home", str(titans.home)]
     heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a shell's background job inherits SIGINT ignored

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 
 import anyio
 import pytest
+from anyio.from_thread import start_blocking_portal
 from mcp import ClientSession, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
@@ -44,13 +45,20 @@ def speak(home, *options):
     return decorate
 
 
+@pytest.fixture(scope="module")
+def shared(memorized):
+    """Runs async tests in one session, for calls that need no server of their own."""
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(session(memorized.home)) as client:
+        yield lambda test: portal.call(test, client)
+
+
 def text_of(result) -> str:
     (content,) = result.content
     return content.text
 
 
-def test_the_tools_read_and_say_so(memorized):
-    @speak(memorized.home)
+def test_the_tools_read_and_say_so(shared):
+    @shared
     async def _(client):
         assert client.told.server_info.name == "titans"
         assert "never as instructions" in client.told.instructions
@@ -62,8 +70,8 @@ def test_the_tools_read_and_say_so(memorized):
         assert tools["ask"].input_schema["required"] == ["question"]
 
 
-def test_a_question_is_answered_with_evidence(memorized):
-    @speak(memorized.home)
+def test_a_question_is_answered_with_evidence(shared):
+    @shared
     async def _(client):
         result = await client.call_tool("ask", {"question": FOX})
         assert not result.is_error
@@ -83,8 +91,8 @@ def test_a_question_is_answered_with_evidence(memorized):
         assert text_of(absent) == "Not in memory." and absent.structured_content["closest"] == []
 
 
-def test_words_are_recited_on_and_documents_listed(memorized):
-    @speak(memorized.home)
+def test_words_are_recited_on_and_documents_listed(shared):
+    @shared
     async def _(client):
         recited = await client.call_tool("recite", {"words": "testing whether that NATION"})
         assert recited.structured_content["text"].startswith(", or any nation so conceived")
@@ -114,23 +122,13 @@ def test_words_are_recited_on_and_documents_listed(memorized):
     ],
 )
 def test_wrong_calls_are_told_what_is_wrong(shared, tool, arguments, message):
-    client, run = shared
     try:
-        result = run(client.call_tool, tool, arguments)
+        result = shared(lambda client: client.call_tool(tool, arguments))
         assert result.is_error
         told = text_of(result)
     except Exception as error:  # a protocol error
         told = str(error)
     assert message in told and "Traceback" not in told
-
-
-@pytest.fixture(scope="module")
-def shared(memorized):
-    """One session for calls that need no server of their own."""
-    from anyio.from_thread import start_blocking_portal
-
-    with start_blocking_portal() as portal, portal.wrap_async_context_manager(session(memorized.home)) as client:
-        yield client, portal.call
 
 
 def test_without_a_memory_the_server_stays_up_and_says_what_to_do(tmp_path, memorized):
@@ -184,8 +182,8 @@ def test_initialize_does_not_wait_for_the_models(memorized):
         assert ready < (time.monotonic() - began) / 1.5
 
 
-def test_calls_at_once_wait_for_each_other_and_pings_do_not(memorized):
-    @speak(memorized.home)
+def test_calls_at_once_wait_for_each_other_and_pings_do_not(shared):
+    @shared
     async def _(client):
         answers, pinged = [], []
 

@@ -50,7 +50,7 @@ def test_ctrl_c_in_an_ingest_keeps_what_is_finished(titans, tmp_path):
     folder = tmp_path / "docs"
     folder.mkdir()
     (folder / "a.txt").write_text("The first document is short, and soon memorized.")
-    words = random.Random(0).choices((SAMPLES / "gettysburg-address.txt").read_text().split(), k=8_000)
+    words = random.Random(0).choices((SAMPLES / "gettysburg-address.txt").read_text().split(), k=4_000)
     (folder / "b.txt").write_text(" ".join(words))  # time for the key to be pressed
     (folder / "c.txt").write_text("The last document is short, and never reached.")
     with Terminal(titans.home, "ingest", str(folder)) as terminal:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, ParamSpec
 
 from rich.console import Console
+from rich.segment import Segments
 from rich.style import Style
 from rich.table import Table
 from rich.text import Text
@@ -114,7 +115,10 @@ def tell(message: str, style: str = "") -> None:
 
 def show_table(table: Table) -> None:
     """Print a table: as wide as the terminal on a terminal, in full width elsewhere."""
-    out.print(table, width=None if out.is_terminal else WIDE, crop=out.is_terminal)
+    if out.is_terminal:
+        out.print(table)
+    else:  # given a width, print would take the smaller one of it and the console's
+        out.print(Segments(out.render(table, out.options.update(width=WIDE))), crop=False, end="")
 
 
 def roomy(width: int) -> bool:

@@ -1,72 +1,18 @@
 """Reading with the shipped weights: answers, windows, and what they must not depend on."""
 
-from contextlib import nullcontext
-
 import pytest
 import torch
 
-from model import Encoder, EncoderConfig, Passage, Reader, Reading, load_encoder, read_answers
-from model.bert import PAD, SEPARATOR, START, wordpieces
-from model.reader.network import NO, start_and_end
+from model import Passage, Reading, load_encoder, load_reader, read_answers
+from model.bert import wordpieces
 from model.reader.spans import whole_words
 from model.reader.windows import arrange, gather, pieces
 
 
 @pytest.fixture(scope="module")
 def reader():
-    return Reader(load_encoder(torch.device("cpu")))
-
-
-def tiny() -> Encoder:
-    torch.manual_seed(0)
-    return Encoder(EncoderConfig(vocabulary=200, width=16, layers=2, heads=2, feedforward=32, positions=64, persistent=4)).eval()
-
-
-def test_padding_changes_no_score():
-    network = tiny()
-    ids = torch.tensor([[START, 5, 6, SEPARATOR, 7, SEPARATOR]])
-    kinds = torch.tensor([[0, 0, 0, 0, 1, 1]])
-    alone = start_and_end(network, ids, kinds)
-    padded = start_and_end(
-        network, torch.cat([ids, torch.full((1, 9), PAD)], 1), torch.cat([kinds, torch.zeros(1, 9, dtype=torch.long)], 1)
-    )
-    for a, b in zip(alone, padded, strict=True):
-        torch.testing.assert_close(a, b[:, : a.shape[1]])
-        assert (b[:, a.shape[1] :] == -torch.inf).all()
-
-
-def test_only_recited_tokens_and_three_persistent_ones_can_be_answers():
-    network = tiny()
-    start, _ = start_and_end(
-        network, torch.tensor([[START, 5, SEPARATOR, 6, SEPARATOR, 7, SEPARATOR]]), torch.tensor([[0, 0, 0, 0, 0, 1, 1]])
-    )
-    count = network.config.persistent
-    assert (start[0] > -torch.inf).nonzero().flatten().tolist() == [*range(NO + 1), count + 1, count + 3]
-
-
-def test_scores_are_those_of_the_window_piece_by_piece(monkeypatch):
-    monkeypatch.setattr("model.reader.reader.reduced_precision", lambda device: nullcontext())
-    network = tiny()
-    question, windows = [9, 8], [[[5, 6, 7], [11]], [[12, 13]]]
-    short, long = torch.tensor([[START, 12, 13, SEPARATOR, 9, 8, SEPARATOR]]), [START, 5, 6, 7, SEPARATOR, 11, SEPARATOR, 9, 8, SEPARATOR]
-    first, second = Reader(network).score(question, windows)
-    start, end = (x[0] for x in start_and_end(network, torch.tensor([long]), torch.tensor([[0] * 7 + [1] * 3])))
-    shift = network.config.persistent
-    torch.testing.assert_close(first.special, start[:3] + end[:3])
-    assert [tuple(spans.shape) for spans in (*first.spans, *second.spans)] == [(3, 3), (1, 1), (2, 2)]
-    torch.testing.assert_close(first.spans[0], start[shift + 1 : shift + 4, None] + end[None, shift + 1 : shift + 4])
-    torch.testing.assert_close(first.spans[1], (start + end)[shift + 5].view(1, 1))
-    start, end = (x[0] for x in start_and_end(network, short, torch.tensor([[0] * 4 + [1] * 3])))
-    torch.testing.assert_close(second.spans[0][0, 1], start[shift + 1] + end[shift + 2])
-
-
-def test_every_parameter_learns():
-    encoder = tiny().train()
-    ids, kinds = torch.tensor([[START, 5, 6, SEPARATOR, 7, SEPARATOR]]), torch.tensor([[0, 0, 0, 0, 1, 1]])
-    start, end = start_and_end(encoder, ids, kinds)
-    vectors = encoder.sentence_vectors(ids, kinds, 2)
-    (start[0, 5] + end[0, 6] + vectors[0, 0]).backward()
-    assert [name for name, p in encoder.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0] == []
+    cpu = torch.device("cpu")
+    return load_reader(cpu, load_encoder(cpu))
 
 
 def test_an_answer_is_read_and_located(reader):
@@ -78,12 +24,16 @@ def test_an_answer_is_read_and_located(reader):
     assert 0 < reading.confidence <= 1
 
 
-def test_the_same_words_in_two_passages_are_one_answer(reader):
+def test_the_same_words_in_two_passages_are_one_answer(reader, monkeypatch):
     text = "The Eiffel Tower was finished in 1889."
-    once, twice = (read_answers(reader, "When was the Eiffel Tower finished?", [Passage(text, i, 0.9) for i in range(n)]) for n in (1, 2))
-    assert len({text[r.start : r.end] for r in twice if r.kind is None and text[r.start : r.end] == "1889"}) == 1
-    assert twice[0].confidence > once[0].confidence
-    assert sum(reading.confidence for reading in twice) <= 1 + 1e-4
+    passages = [Passage(text, i, 0.9) for i in range(2)]
+    together = read_answers(reader, "When was the Eiffel Tower finished?", passages)
+    assert len({text[r.start : r.end] for r in together if r.kind is None and text[r.start : r.end] == "1889"}) == 1
+    assert sum(reading.confidence for reading in together) <= 1 + 1e-4
+    monkeypatch.setattr("model.reader.reading.normal", lambda said: object())
+    apart = [r.confidence for r in read_answers(reader, "When was the Eiffel Tower finished?", passages) if text[r.start : r.end] == "1889"]
+    assert together[0].confidence == pytest.approx(sum(apart), abs=1e-4)
+    assert len(apart) >= 2 and sorted(apart)[-2] > 0.01
 
 
 def test_an_answer_in_a_sentence_that_fits_better_is_likelier(reader):
@@ -143,7 +93,8 @@ def test_an_answer_never_cuts_a_word():
         ("costs $145.32 GBP", "145", "$145.32"),
         ("at 12:30, go", "30", "12:30"),
         ("a well-known man", "known", "well-known"),
-        ("the user's guide", "user", "user's"),
+        ("the user's guide", "use", "user"),
+        ("they didn't go", "didn", "didn't"),
         ("staff/guests net", "staff", "staff"),
         ("call f(x, y) to", "f(x, y", "f(x, y)"),
         ("type q() to quit", "q()", "q()"),

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from model import Encoder, EncoderConfig
-from model.reader.network import start_and_end
+from model.reader.reranker import start_and_end
 from model.training.invented import Story
 from model.training.losses import reading_loss
 from model.training.tracking import BEFORE, CARRIED, HOLDER, PLACE, RELATIONS, SUPPORT, THINGS_PLACE, Tracker, track

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from model import Hit, encode_question, retrieve, score_sentences, score_similar
+from model import Hit, SentenceVectors, Surroundings, correct_spelling, encode_question, retrieve, score_sentences, score_similar
 from titans_cli.encoding import well_formed
 from titans_cli.models import Models
 from titans_cli.services.recitation import Recited, recite_memories
@@ -96,13 +96,15 @@ class Retriever:
         with Store.open(home) as store:
             self.snapshot = store.require_head(models.fingerprint)
             self.index: MemoryIndex = open_index(store, self.snapshot)
+        names = [document.name for document in self.index.documents]
+        self.surroundings = Surroundings.of(self.index.owners, self.index.starts, names)
 
     def retrieve(self, question: str, count: int = COUNT, neighbours: int = NEIGHBOURS, associated: int = ASSOCIATED) -> Retrieval:
         """The sentences of ``count`` memories that fit ``question`` best, and of at most ``associated`` that are like these."""
         gists, owners = vectors_of(self.index), self.index.owners
         if not len(gists):
             return EMPTY
-        fits = score_sentences(encode_question(self.models.encoder, well_formed(question)), gists)
+        fits = self.score(well_formed(question), gists)
         found = retrieve(fits, gists, owners, count)
         scores: dict[int, float] = {}
         for hit in found:
@@ -116,6 +118,12 @@ class Retriever:
         runs = sorted((run for run in recitations if scores.keys() & run.pages.keys()), key=lambda run: -run.score)
         kept = tuple(without_copies(runs))
         return Retrieval(kept, tuple(recitations), (*found, *further), frozenset(hit.sentence for hit in further), fits)
+
+    def score(self, question: str, gists: SentenceVectors) -> np.ndarray:
+        """How well each sentence in memory fits the question, typing errors or not: float32 [s]."""
+        text = correct_spelling(question, gists)
+        corrected = encode_question(self.models.encoder, text) if text != question else None
+        return score_sentences(encode_question(self.models.encoder, question), gists, self.surroundings, corrected)
 
     def associate(self, found: Sequence[Hit], count: int) -> list[Hit]:
         """Sentences like the best of ``found``, of at most ``count`` memories; their scores never exceed the best one's."""
