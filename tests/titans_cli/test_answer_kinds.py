@@ -322,3 +322,11 @@ def test_a_language_model_gets_the_closest_passages_of_a_refusal(monkeypatch):
     assert [quote.document for quote in quotes if quote.evidence] == ["a.txt", "b.txt", "copy.txt"]
     fits = {number: min(fit, ABSENT - 0.01) for number, fit in FITS.items()}
     assert gather_quotes(ask(monkeypatch, "Who won?", FakeReader({}), *NOTES, fits=fits, sure=NO_ANSWER)) == ()
+
+
+def test_tables_of_contents_are_no_close_passages(monkeypatch):
+    contents = recited(40, "3 The boiler . . . . . . . . . . . . . . 12", document="manual.pdf", page=1)
+    said = ask(monkeypatch, "Where is the boiler?", FakeReader({"1.6 bar": 2}), contents, *NOTES, fits={40: 1.0, **FITS}, sure=NO_ANSWER)
+    assert [passage.document for passage in said.closest] == ["a.txt", "b.txt", "copy.txt"]
+    alone = ask(monkeypatch, "Where is the boiler?", FakeReader({}), contents, fits={40: 1.0}, sure=NO_ANSWER)
+    assert [passage.document for passage in alone.closest] == ["manual.pdf"]

@@ -26,6 +26,9 @@ SENTENCES = 3
 BEHIND = 0.6
 """A passage is not shown if its best sentence's score is that much below the first passage's."""
 
+LEADERS = re.compile(r"(?:\. ?){8}")
+"""Dots that lead to a page number: a table of contents tells nothing."""
+
 Place = tuple[Recitation, int]
 """A sentence: its recitation, and its number in there."""
 
@@ -84,7 +87,7 @@ def closest_passages(question: str, retrieval: Retrieval, read: Sequence[Place],
     for run, number in [*read[:LIKELIEST], *best_places(retrieval), *read[LIKELIEST:]]:
         if len(found) + len(shown) >= CLOSEST:
             break
-        if run.place + number in taken:
+        if run.place + number in taken or (found and LEADERS.search(text_of(run, number))):
             continue
         first, last = around(run, number, retrieval, taken)
         score = max(float(retrieval.fits[run.place + i]) for i in range(first, last + 1))
@@ -100,10 +103,11 @@ def closest_passages(question: str, retrieval: Retrieval, read: Sequence[Place],
 
 
 def best_places(retrieval: Retrieval) -> list[Place]:
-    """The sentences that fit, best first, without those that only others brought to mind."""
+    """The sentences that fit, best first; neither those that are only like them nor tables of contents, unless there is nothing else."""
     runs = retrieval.run_of()
     hits = (hit for hit in retrieval.hits if hit.sentence not in retrieval.associated)
-    return [(runs[hit.memory], hit.sentence - runs[hit.memory].place) for hit in sorted(hits, key=lambda hit: -hit.score)]
+    places = [(runs[hit.memory], hit.sentence - runs[hit.memory].place) for hit in sorted(hits, key=lambda hit: -hit.score)]
+    return [(run, number) for run, number in places if not LEADERS.search(text_of(run, number))] or places
 
 
 def around(run: Recitation, number: int, retrieval: Retrieval, taken: set[int]) -> tuple[int, int]:
@@ -122,24 +126,26 @@ def around(run: Recitation, number: int, retrieval: Retrieval, taken: set[int]) 
     return first, last
 
 
-def words_in(run: Recitation, number: int) -> int:
+def text_of(run: Recitation, number: int) -> str:
     sentence = run.sentences[number]
-    return len(run.text[sentence.start : sentence.end].split())
+    return run.text[sentence.start : sentence.end]
+
+
+def words_in(run: Recitation, number: int) -> int:
+    return len(text_of(run, number).split())
 
 
 def is_heading(run: Recitation, number: int) -> bool:
     """Whether a sentence leads on to the next: a question, a heading, words with a colon."""
-    sentence = run.sentences[number]
-    return not run.text[sentence.start : sentence.end].rstrip().endswith((".", "!", "…", "。"))
+    return not text_of(run, number).rstrip().endswith((".", "!", "…", "。"))
 
 
 def stretch(run: Recitation, number: int, asked: set[str]) -> tuple[int, int]:
     """Characters of at most ``LONGEST`` words of a sentence: those that hold most of the words ``asked``, whole lines where it has some."""
-    sentence = run.sentences[number]
-    tokens = [match.span() for match in re.finditer(r"\S+", run.text[sentence.start : sentence.end])]
+    sentence, text = run.sentences[number], text_of(run, number)
+    tokens = [match.span() for match in re.finditer(r"\S+", text)]
     if len(tokens) <= LONGEST:
         return sentence.start, sentence.end
-    text = run.text[sentence.start : sentence.end]
     held = [bool(asked & set(content_words(text[a:b]))) for a, b in tokens]
     starts = [i for i, (a, _) in enumerate(tokens) if "\n" in text[tokens[i - 1][1] if i else 0 : a]] or list(range(0, len(tokens), 5))
     starts = [0, *(i for i in starts if i)]
