@@ -1,4 +1,4 @@
-"""What a person sees of an answer: evidence with the answer marked, what stands around it, what woke, how sure it is."""
+"""What a person sees of an answer: evidence with the answer marked, what stands around it, what was retrieved, how sure it is."""
 
 import json
 from pathlib import Path
@@ -14,6 +14,7 @@ from titans_cli.output.views.ask import sureness
 from titans_cli.services.ask.answer import Assistant
 from titans_cli.services.ask.context import with_context
 from titans_cli.services.ask.results import Evidence, merge_evidence
+from titans_cli.services.ask.retrieve import Retriever
 
 GRAPES = "What did the Fox say about the grapes?"
 AUTHOR = "Who is the author of bzip2?"
@@ -66,7 +67,7 @@ def test_context_is_what_stands_around_the_evidence_in_its_document(assistant, a
     assert with_context(assistant.retriever, answer, 0) == answer
 
 
-def test_what_woke_is_told_with_its_strength(answer):
+def test_what_was_retrieved_is_told_with_its_strength(answer):
     assert [s.strength for s in answer.retrieved] == sorted((s.strength for s in answer.retrieved), reverse=True)
     used = [s for s in answer.retrieved if s.used]
     assert used and all(s.text in " ".join(answer.evidence[0].text.split()) for s in used)
@@ -113,10 +114,20 @@ def test_why_and_context_are_in_the_json_where_they_are_asked_for(memorized):
     assert list(told["evidence"][0])[-2:] == ["before", "after"] and told["evidence"][0]["after"]
 
 
-def test_a_refused_question_says_what_else_there_is(memorized):
+def test_a_question_about_nothing_in_memory_is_plainly_refused(memorized):
     result = memorized("ask", "Who won the world cup in 2014?")
-    assert result.stdout == "Not in memory.\n" and "--why" in result.stderr
-    assert "What the question woke" in memorized("ask", "--why", "Who won the world cup in 2014?").stdout
+    assert result.stdout == "Not in memory.\n"
+    assert result.stderr == "See what was retrieved: --why. Allow less certain answers: --min-confidence 0.05\n"
+    assert "What was retrieved" in memorized("ask", "--why", "Who won the world cup in 2014?").stdout
+    assert memorized("ask", "--quiet", "Who won the world cup in 2014?").output == ""
+
+
+def test_a_refusal_shows_the_closest_passages(memorized):
+    result = memorized("ask", "--min-confidence", "1", AUTHOR)
+    first, blank, place, passage, *_ = result.stdout.split("\n")
+    assert (first, blank) == ("Not sure. Closest passages:", "") and place.startswith("1  docs/bzip2.pdf, page ")
+    assert "Julian Seward" in passage and result.stdout.count("recited word for word") == 3
+    assert memorized("ask", "--quiet", "--min-confidence", "1", AUTHOR).output == ""
 
 
 def test_an_answer_can_be_copied_as_one_harmless_line(memorized, monkeypatch):
@@ -155,3 +166,16 @@ def test_only_files_of_this_machine_are_links(screen, answer, tmp_path, imported
 
 def test_a_question_may_hold_bytes_that_are_no_text(memorized):
     memorized("ask", "caf\udce9 \ud800?")
+
+
+def test_recitations_know_where_a_long_sentence_was_divided(titans, tmp_path):
+    long = "The list of lamps goes on and on: " + ", ".join(f"lamp number {number}" for number in range(90)) + "."
+    (tmp_path / "lamps.txt").write_text(f"A heading that stands alone.\n\n{long}\n\nA last sentence ends it.\n")
+    titans("ingest", tmp_path / "lamps.txt")
+    retriever = Retriever(titans.home, Models())
+    runs = [retriever.recite({memory: 0.0})[0] for memory in range(retriever.index.memories)]
+    assert len(runs) > 3 and "".join(run.text for run in runs).split() == (tmp_path / "lamps.txt").read_text().split()
+    parts = [i for i, run in enumerate(runs) if "lamp number" in run.text]
+    assert [run.cut[1] for run in runs] == [i in parts[:-1] for i in range(len(runs))]
+    assert not runs[0].cut[0] and any(run.cut[0] for run in runs)
+    assert all(run.text[0].isalnum() for run in runs if run.cut[0])

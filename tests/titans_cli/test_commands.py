@@ -47,7 +47,7 @@ def test_answers_name_document_page_and_recited_evidence(memorized, question):
 
 def test_json_is_the_contract(memorized):
     answer = json.loads(memorized("ask", "--json", next(iter(QUESTIONS))).stdout)
-    assert list(answer) == ["version", "question", "answer", "refused", "confidence", "evidence", "elapsed_ms"]
+    assert list(answer) == ["version", "question", "answer", "refused", "confidence", "evidence", "elapsed_ms", "answer_kind", "closest"]
     assert list(answer["evidence"][0]) == ["text", "document", "page", "verbatim", "score"]
     assert answer["version"] == 1 and 0 <= answer["confidence"] <= 1
 
@@ -81,7 +81,7 @@ def test_export_and_import_give_the_same_memory(memorized, titans, tmp_path):
     assert first == second
     for question in QUESTIONS:
         imported = ask(titans, question)
-        assert all(evidence.pop("imported") is True for evidence in imported["evidence"])
+        assert all(passage.pop("imported") is True for passage in (*imported["evidence"], *imported["closest"]))
         assert imported == ask(memorized, question)
     titans("export", tmp_path / "b.titans")
     assert len((tmp_path / "a.titans").read_bytes()) == len((tmp_path / "b.titans").read_bytes())

@@ -3,8 +3,9 @@
 import pytest
 
 from titans_cli.models import Models
-from titans_cli.services.ask.answer import Assistant, wanted
+from titans_cli.services.ask.answer import Assistant, chosen
 from titans_cli.services.ask.follow_up import ask_in_conversation, readings_of
+from titans_cli.services.ask.question import wanted_by
 from titans_cli.services.ask.results import Answer
 
 
@@ -61,13 +62,13 @@ def test_all_is_answered_with_a_list_and_one_with_one():
         Reading(3, 0, 4, None, 2.0, 0.04),
         Reading(2, 0, 4, None, 0.0, 0.004),  # an eighth of the one before, but too little beside the best
     ]
-    assert wanted("What are all the numbers?", readings) == [readings[0], readings[2], readings[3]]
-    assert wanted("What is the number?", readings) == readings[:1]
-    assert wanted("What are all the numbers?", []) == []
+    assert chosen(wanted_by("What are all the numbers?"), readings) == [readings[0], readings[2], readings[3]]
+    assert chosen(wanted_by("What is the number?"), readings) == readings[:1]
+    assert chosen(wanted_by("What are all the numbers?"), []) == []
 
 
 def test_a_list_ends_where_confidence_drops():
     from model import Reading
 
     sure, next_best, unlikely = Reading(0, 0, 4, None, 5.0, 0.6), Reading(1, 0, 4, None, 4.0, 0.3), Reading(2, 0, 4, None, 1.0, 0.02)
-    assert wanted("List the numbers.", [sure, next_best, unlikely]) == [sure, next_best]
+    assert chosen(wanted_by("List the numbers."), [sure, next_best, unlikely]) == [sure, next_best]

@@ -27,7 +27,7 @@ WITHOUT = {"chat", "mcp", "serve"}
 """Commands that have none: for people alone, and those that speak a protocol of their own."""
 
 
-MAY_BE_NULL = {"answer", "before", "budget", "known", "page", "pages", "snapshot"}
+MAY_BE_NULL = {"answer", "answer_kind", "before", "budget", "known", "page", "pages", "snapshot"}
 """Keys that docs/json.md says may be null, or that are null where a document has no pages."""
 ALWAYS_NULL = {"remember.document.pages"}
 
@@ -129,7 +129,9 @@ def printed(tmp_path_factory) -> dict[str, list[dict]]:
     run("ingest", documents, code=3)
     run("ask", question)
     run("ask", "Who won the football match?")
+    run("ask", question, "--min-confidence", "1")
     run("ask --why --context 1", question)
+    run("ask --why --context 1", question, "--min-confidence", "1")
     run("recite", "Four score and")
     run("recite", "block-sorting text compression")
     run("history")

@@ -76,14 +76,19 @@ def test_a_question_is_answered_with_evidence(shared):
         result = await client.call_tool("ask", {"question": FOX})
         assert not result.is_error
         told = result.structured_content
-        assert list(told) == ["question", "answer", "refused", "confidence", "evidence"]
+        assert list(told) == ["question", "answer", "refused", "confidence", "evidence", "answer_kind", "closest"]
         (evidence,) = told["evidence"]
         assert (
             evidence["document"].endswith("aesop.html") and "sour" in evidence["text"] and evidence["verbatim"] and not evidence["imported"]
         )
         assert told["answer"] in text_of(result) and evidence["text"] in text_of(result)
         refused = await client.call_tool("ask", {"question": FOX, "min_confidence": 1.0})
-        assert refused.structured_content["answer"] is None and text_of(refused) == "Not in memory."
+        told = refused.structured_content
+        assert told["answer"] is None and told["answer_kind"] is None and told["evidence"] == [] and len(told["closest"]) == 3
+        assert text_of(refused).split("\n")[0] == "Not sure. Closest passages:"
+        assert all(f"“{passage['text']}”" in text_of(refused) for passage in told["closest"])
+        absent = await client.call_tool("ask", {"question": "Who won the world cup in 2014?"})
+        assert text_of(absent) == "Not in memory." and absent.structured_content["closest"] == []
 
 
 def test_words_are_recited_on_and_documents_listed(shared):

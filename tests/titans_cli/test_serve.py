@@ -117,7 +117,7 @@ def test_an_answer_comes_with_its_evidence_and_its_facts(server):
     (choice,) = told["choices"]
     assert choice["finish_reason"] == "stop" and choice["message"]["role"] == "assistant"
     facts = told["titans"]
-    assert list(facts) == ["version", "question", "answer", "refused", "confidence", "evidence", "elapsed_ms"]
+    assert list(facts) == ["version", "question", "answer", "refused", "confidence", "evidence", "elapsed_ms", "answer_kind", "closest"]
     assert choice["message"]["content"].splitlines()[0] == facts["answer"] and "sour" in facts["evidence"][0]["text"]
     assert "aesop.html" in choice["message"]["content"]
     assert told["usage"]["total_tokens"] == told["usage"]["prompt_tokens"] + told["usage"]["completion_tokens"] > 5

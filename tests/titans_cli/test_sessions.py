@@ -103,7 +103,7 @@ def test_a_chat_with_all_its_keys(copied):
         chat.wait(r"And the Crow\?\nStopped")
         chat.ready()
         assert "Understood as: What did the Crow say about the grapes?" in chat.enter("And the Crow?")
-        assert re.search(r"What the question woke .*█+░* \d\.\d\d docs/aesop.html .* sure of it", chat.enter("/why"))
+        assert re.search(r"What was retrieved .*█+░* \d\.\d\d docs/aesop.html .* sure of it", chat.enter("/why"))
 
         chat.type("half a line that nobody wants")
         chat.type(INTERRUPT)

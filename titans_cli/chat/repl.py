@@ -150,15 +150,17 @@ class Repl:
         self.conversation.shown(asked)
 
     def sources(self, rest: str) -> None:
-        if not self.conversation.answered().answer.evidence:
+        answer = self.conversation.answered().answer
+        if not (answer.evidence or answer.closest):
             raise UsageError("The last question was not answered. See what was retrieved: /why")
-        output.print_evidence(self.conversation.with_context(int(rest) if rest.isdigit() else AROUND).evidence)
+        answer = self.conversation.with_context(int(rest) if rest.isdigit() else AROUND)
+        output.print_evidence(answer.evidence or answer.closest)
 
     def why(self, rest: str) -> None:
         output.print_why(self.conversation.answered().answer)
 
     def copy(self, rest: str) -> None:
-        answer = self.conversation.answered().answer.answer
+        answer = self.conversation.answered().answer.line
         if answer is None:
             raise UsageError("The last question was not answered.")
         output.copy_text(answer)

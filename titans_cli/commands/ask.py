@@ -74,8 +74,8 @@ def ask(
         if answer.refused and not why and one:
             print_note("See what was retrieved: --why. Allow less certain answers: --min-confidence 0.05")
         conversation.shown(asked, follow=follow, keep=history and one)
-        if copy and answer.answer is not None:
-            copy_text(answer.answer)
+        if copy and answer.line is not None:
+            copy_text(answer.line)
     if failed:
         raise typer.Exit(1)
 

@@ -64,6 +64,7 @@ def of_evidence(evidence: Evidence) -> Facts:
 def of_answer(answer: Answer, why: bool = False) -> Facts:
     facts = {name: getattr(answer, name) for name in ("question", "answer", "refused", "confidence")}
     facts |= {"evidence": [of_evidence(evidence) for evidence in answer.evidence], "elapsed_ms": answer.elapsed_ms}
+    facts |= {"answer_kind": answer.kind, "closest": [of_evidence(passage) for passage in answer.closest]}
     if why:
         facts |= {"woken": [asdict(sentence) for sentence in answer.retrieved], "signs": answer.features and asdict(answer.features)}
     return facts

@@ -5,7 +5,7 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -27,7 +27,7 @@ from titans_cli.output.json_output import of_answer
 from titans_cli.output.terminal import VERSION
 from titans_cli.servers.guard import BODY, LOOPBACK_ORIGIN, Guard, error_response
 from titans_cli.services.ask.follow_up import ask_in_conversation
-from titans_cli.services.ask.results import Answer
+from titans_cli.services.ask.results import NOT_IN_MEMORY, NOT_SURE, OTHERS, Answer, Evidence
 from titans_cli.services.usage import count_answer
 from titans_cli.session import Session
 
@@ -37,7 +37,6 @@ MODEL = "titans"
 HOSTS = ("127.0.0.1", "localhost")
 QUESTION = 4_000
 """Most characters of a question; the model reads a few hundred words of it."""
-REFUSED = "Not in memory."
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ class Asked:
     """The parts of a chat request that titans uses."""
 
     question: str
-    earlier: tuple[tuple[str, str | None], ...]  # questions and answers, in their order; None where it was not in memory
+    earlier: tuple[tuple[str, str | None], ...]  # questions and answers, in their order; None where there was none
     stream: bool
     usage: bool  # whether a stream tells at its end how many tokens it took
 
@@ -102,21 +101,28 @@ def earlier_of(turns: Sequence[tuple[str, str]]) -> tuple[tuple[str, str | None]
     for (role, question), (next_role, reply) in pairwise(turns):
         if role == "user" and next_role == "assistant" and question:
             answer = reply.partition("\n")[0].strip()
-            pairs.append((question, None if answer in ("", REFUSED) else answer))
+            pairs.append((question, None if answer in ("", NOT_IN_MEMORY, NOT_SURE) else answer))
     return tuple(pairs)
 
 
 def content_of(answer: Answer, asked: str) -> Iterator[str]:
-    """The answer as pieces of text: first a line with the answer alone, then the evidence."""
-    yield REFUSED if answer.answer is None else answer.answer
-    for evidence in answer.evidence:
+    """The answer as text, in pieces: the answer alone on the first line, then the evidence and the closest passages."""
+    yield answer.headline
+    yield from quoted(answer.evidence)
+    yield f"\n\n{OTHERS}" if answer.evidence and answer.closest else ""
+    yield from quoted(answer.closest)
+    if answer.question != asked:
+        yield f"\n\nUnderstood as: {answer.question}"
+
+
+def quoted(pieces: Iterable[Evidence]) -> Iterator[str]:
+    """Recited passages as Markdown, with their places."""
+    for evidence in pieces:
         page = "" if evidence.page is None else f", page {evidence.page}"
         yield f"\n\n> {' '.join(evidence.text.split())}\n\n— {evidence.document}{page}"
         labels = [] if evidence.verbatim else ["from vague memory"]
         labels += ["imported memory"] if evidence.imported else []
         yield f" ({', '.join(labels)})" if labels else ""
-    if answer.question != asked:
-        yield f"\n\nUnderstood as: {answer.question}"
 
 
 class Chat:

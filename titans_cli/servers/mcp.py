@@ -16,7 +16,7 @@ from titans_cli import __version__
 from titans_cli.encoding import well_formed
 from titans_cli.errors import TitansError
 from titans_cli.output.terminal import counted
-from titans_cli.services.ask.results import MIN_CONFIDENCE, Evidence
+from titans_cli.services.ask.results import MIN_CONFIDENCE, OTHERS, Evidence, Kind
 from titans_cli.services.maintenance import forget
 from titans_cli.services.recite import recite_on
 from titans_cli.session import Session
@@ -56,13 +56,15 @@ class Quote(BaseModel):
 
 
 class Answered(BaseModel):
-    """An answer from memory; null if the answer is not in memory."""
+    """An answer from memory; null when it is refused."""
 
     question: str
     answer: str | None
     refused: bool
     confidence: float = Field(description="From 0 to 1: how sure the answer is or, if there is none, the refusal.")
     evidence: list[Quote]
+    answer_kind: Kind | None = Field(description="Words of a sentence, a whole sentence, items one a line, yes or no; null when refused.")
+    closest: list[Quote] = Field(description="Passages that may answer, of a refusal or a guess; none if memory holds nothing about it.")
 
 
 class Recited(BaseModel):
@@ -123,9 +125,13 @@ def answered(session: Session, question: str, least: float | None) -> CallToolRe
     asked = clean(question, "The question is empty.")
     found = session.read(lambda assistant: assistant.ask(asked, MIN_CONFIDENCE if least is None else least))
     quotes = [quote_of(evidence) for evidence in found.evidence]
-    lines = ["Not in memory."] if found.answer is None else [f"{found.answer} ({found.confidence:.0%} sure)"]
+    closest = [quote_of(passage) for passage in found.closest]
+    lines = [found.headline + ("" if found.refused else f" ({found.confidence:.0%} sure)")]
     lines += [f"{page_of(quote.document, quote.page)}: “{quote.text}”" for quote in quotes]
-    told = Answered(question=found.question, answer=found.answer, refused=found.refused, confidence=found.confidence, evidence=quotes)
+    lines += [OTHERS] if quotes and closest else []
+    lines += [f"{page_of(quote.document, quote.page)}: “{quote.text}”" for quote in closest]
+    facts = {name: getattr(found, name) for name in ("question", "answer", "refused", "confidence")}
+    told = Answered(**facts, evidence=quotes, answer_kind=found.kind, closest=closest)
     return result("\n".join(lines), told)
 
 

@@ -11,6 +11,7 @@ from rich.text import Text
 from titans_cli.output import json_output
 from titans_cli.output.sanitize import plain, words
 from titans_cli.output.terminal import bar, contract, link, mode, out, print_note, shortened, show, where
+from titans_cli.services.ask.results import OTHERS
 
 if TYPE_CHECKING:
     from titans_cli.services.ask.results import Answer, Evidence, RetrievedSentence
@@ -34,19 +35,26 @@ def sureness(confidence: float) -> str:
 
 @contract(json_output.of_answer)
 def print_answer(answer: Answer, why: bool = False) -> None:
-    """The answer, its confidence and its evidence. With --quiet the answer alone."""
-    if answer.answer is None:
-        out.print(Text("Not in memory.", style="bold yellow"))
-    elif mode.quiet:
-        out.print(Text(words(answer.answer)), soft_wrap=True)
+    """The answer, its confidence and its evidence, or the closest passages. With --quiet the answer alone, nothing for a refusal."""
+    if mode.quiet:
+        for line in () if answer.answer is None else answer.answer.split("\n"):
+            out.print(Text(words(line)), soft_wrap=True)
+    elif answer.answer is None:
+        show(Text(answer.headline, style="bold yellow"))
+        print_evidence(answer.closest)
     else:
-        show(Text(words(answer.answer), style="bold green"))
+        for line in answer.answer.split("\n"):
+            show(Text(words(line), style="bold green"))
         show(Text(sureness(answer.confidence), style="dim"))
         print_evidence(answer.evidence)
+        if answer.closest:
+            out.print()
+            show(Text(OTHERS, style="dim"))
+            print_evidence(answer.closest)
     if why:
         print_why(answer)
     if mode.verbose:
-        print_note(f"{len(answer.retrieved)} sentences woken, {answer.elapsed_ms / 1000:.1f} s")
+        print_note(f"{len(answer.retrieved)} sentences retrieved, {answer.elapsed_ms / 1000:.1f} s")
 
 
 def print_evidence(evidence: Iterable[Evidence]) -> None:
@@ -103,7 +111,7 @@ def one_line(text: str) -> str:
 def print_why(answer: Answer) -> None:
     """Which sentences were retrieved, how strongly they fit, and what the confidence was computed from."""
     out.print()
-    out.print(Text("What the question woke", style="bold"))
+    out.print(Text("What was retrieved", style="bold"))
     shown = answer.retrieved if mode.verbose else answer.retrieved[:RETRIEVED]
     most = max((sentence.strength for sentence in shown), default=1.0)
     for sentence in shown:
@@ -118,13 +126,13 @@ def print_why(answer: Answer) -> None:
     if answer.features is not None:
         features, sure = answer.features, 1 - answer.confidence if answer.refused else answer.confidence
         reading = f"Reading: {features.score:+.1f} above no answer, {features.lead:+.1f} above the next one"
-        waking = f"waking: best fit {features.fit:.2f}, the answer's {features.here:.2f}"
-        show(Text(f"{reading}; {waking}: {sure:.0%} sure of it.", style="dim"))
+        retrieval = f"retrieval: best fit {features.fit:.2f}, the answer's {features.here:.2f}"
+        show(Text(f"{reading}; {retrieval}: {sure:.0%} sure of it.", style="dim"))
 
 
 def sentence_notes(sentence: RetrievedSentence) -> str:
     """Document and page of a retrieved sentence, and remarks."""
     notes = [where(sentence.document, sentence.page)]
-    notes += ["brought to mind by others"] if sentence.associated else []
+    notes += ["retrieved because it is like those that fit"] if sentence.associated else []
     notes += [] if sentence.verbatim else [remembered(False)]
     return " · ".join(notes)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def print_turn(answer: Answer) -> None:
     """A short form of a question and its answer."""
     show(Text(words(answer.question), style="bold"))
-    show(Text("Not in memory." if answer.answer is None else words(answer.answer), style="dim"), indent=2)
+    show(Text(words(answer.headline), style="dim"), indent=2)
 
 
 def print_help(commands: Iterable[tuple[str, str]]) -> None:
@@ -37,6 +37,6 @@ def transcript(answers: Iterable[Answer]) -> str:
     """A conversation as Markdown."""
     parts = []
     for answer in answers:
-        parts.append(f"## {words(answer.question)}\n\n{'Not in memory.' if answer.answer is None else words(answer.answer)}\n")
-        parts += [f"> {words(piece.text)}\n>\n> {where(piece.document, piece.page)}\n" for piece in answer.evidence]
+        parts.append(f"## {words(answer.question)}\n\n{words(answer.headline)}\n")
+        parts += [f"> {words(piece.text)}\n>\n> {where(piece.document, piece.page)}\n" for piece in answer.evidence or answer.closest]
     return "\n".join(parts)

@@ -24,7 +24,12 @@ def print_history(listed: Listed) -> None:
         show(Text.assemble((local(turn.asked), "dim"), " ", (words(turn.question), "bold")))
         if turn.understood != turn.question:
             show(Text(f"understood as: {words(turn.understood)}", style="dim"), 2)
-        show(Text("Not in memory.", style="yellow") if turn.answer is None else Text(words(turn.answer), style="green"), 2)
+        show(
+            Text("Not answered.", style="yellow")
+            if turn.answer is None
+            else Text(words(", ".join(turn.answer.split("\n"))), style="green"),
+            2,
+        )
         for _, name, page in turn.sources:
             show(Text(where(name, page), style="cyan"), 2)
     if not listed.turns:

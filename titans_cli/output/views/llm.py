@@ -87,8 +87,11 @@ def print_sources(result: WrittenAnswer, written: Written) -> None:
         return
     cited = set(written.citations)
     out.print()
-    show(Text.assemble(("From memory: ", "dim"), (words(result.answer.answer or ""), "bold green")))
-    show(Text(sureness(result.answer.confidence), style="dim"))
+    if result.answer.line is None:
+        show(Text("Memory alone was not sure.", style="dim"))
+    else:
+        show(Text.assemble(("From memory: ", "dim"), (words(result.answer.line), "bold green")))
+        show(Text(sureness(result.answer.confidence), style="dim"))
     for quote in result.quotes:
         if quote in cited or quote.evidence:
             out.print()

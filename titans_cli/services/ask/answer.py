@@ -1,27 +1,31 @@
 """Read an answer out of what was retrieved, and compute its confidence. Writes nothing."""
 
 import math
-import re
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from model import YES, CalibrationFeatures, Passage, Reading, confidence_of, read_answers
+from model import CalibrationFeatures, Passage, Reading, confidence_of, read_answers
 from titans_cli.encoding import well_formed
 from titans_cli.models import Models
-from titans_cli.services.ask.results import MIN_CONFIDENCE, Answer, Evidence, RetrievedSentence, merge_evidence
+from titans_cli.services.ask.corrections import correction_of
+from titans_cli.services.ask.passages import Place, best_places, closest_passages, evidence_at, place_of
+from titans_cli.services.ask.phrasing import Found, answer_text, phrase, suitable, widened
+from titans_cli.services.ask.question import Wanted, wanted_by
+from titans_cli.services.ask.results import MIN_CONFIDENCE, STRICT, Answer, Evidence, Kind, RetrievedSentence, merge_evidence
 from titans_cli.services.ask.retrieve import Recitation, Retrieval, Retriever, Sentence
 
 __all__ = ["Assistant", "answer_text"]
 
-LISTING = re.compile(r"\b(what|which|who|where|when|list|name|give)\b.*\b(all|every|each)\b|\b(list|name|enumerate) the\b", re.IGNORECASE)
-"""Questions that ask for more than one thing."""
 LISTED = 0.02
 """Share of the best answer's confidence that the others of a list need."""
 NEXT = 0.125
 """Share of the confidence of the one before it that each of a list needs."""
+
+NEAR = 0.4
+"""How much less than the best sentence the one may fit that holds the likeliest words, to be shown as the reason of yes or no."""
 
 Single = tuple[Passage, Recitation, Sentence]
 
@@ -50,18 +54,53 @@ class Assistant:
 
     def read(self, question: str, retrieval: Retrieval, begun: float, least: float = MIN_CONFIDENCE) -> Answer:
         """Answer ``question`` from recitations; ``begun`` (monotonic seconds) is when the question came."""
+        wanted = wanted_by(question)
         singles = single_sentences(retrieval)
         passages = [Passage(run.text, run.first, run.score, retrieval.fits_of(run)) for run in retrieval.runs]
-        readings = read_answers(self.models.reader, question, passages, [passage for passage, _, _ in singles])
-        said = [locate(reading, retrieval, singles) for reading in wanted(question, readings)]
-        features = features_of(readings, retrieval, *said[0]) if said else None
+        read = read_answers(self.models.reader, question, passages, [passage for passage, _, _ in singles])
+        readings = suitable(wanted, read)
+        found = [locate(reading, retrieval, singles) for reading in chosen(wanted, readings)]
+        features = features_of(readings, retrieval, *found[0]) if found else None
         confidence = confidence_of(features) if features else 0.0
-        elapsed = int((time.monotonic() - begun) * 1000)
-        if not said or confidence < least:
-            return Answer(question, None, 1 - confidence, (), elapsed, features, sentences_of(retrieval, ()), retrieval)
-        text = ", ".join(dict.fromkeys(answer_text(run.text, reading) for run, reading in said))
-        evidence = merge_evidence(evidence_of(run, reading) for run, reading in said)
-        return Answer(question, text, confidence, evidence, elapsed, features, sentences_of(retrieval, evidence), retrieval)
+        likely = [locate(reading, retrieval, singles) for reading in read if reading.kind is None]
+        reply = reply_of(question, wanted, found, likely, retrieval) if found and confidence >= least else REFUSAL
+        places = [place_of_found(one) for one in likely] if confidence < max(least, STRICT) else None
+        return Answer(
+            question,
+            reply.text,
+            1 - confidence if reply is REFUSAL else confidence,
+            reply.evidence,
+            int((time.monotonic() - begun) * 1000),
+            features,
+            sentences_of(retrieval, reply.evidence),
+            reply.kind,
+            () if places is None else closest_passages(question, retrieval, places, reply.evidence),
+            retrieval,
+        )
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer's words, kind and evidence."""
+
+    text: str | None
+    kind: Kind | None
+    evidence: tuple[Evidence, ...]
+
+
+REFUSAL = Reply(None, None, ())
+
+
+def reply_of(question: str, wanted: Wanted, found: Sequence[Found], likely: Sequence[Found], retrieval: Retrieval) -> Reply:
+    """The answer that the located readings ``found`` make; ``likely`` are those that are spans, best first."""
+    found = [(run, widened(wanted, run, reading)) for run, reading in found]
+    text, kind = phrase(wanted, found)
+    if kind == "yes_no":
+        return Reply(text, kind, reasons(likely, retrieval))
+    later = correction_of(question, found[0], retrieval) if kind == "span" else None
+    if later is not None:
+        text, found = f"{answer_text(later[0].text, later[1])} (earlier: {text})", [later, *found]
+    return Reply(text, kind, merge_evidence(evidence_of(run, reading) for run, reading in found))
 
 
 def single_sentences(retrieval: Retrieval) -> list[Single]:
@@ -97,18 +136,23 @@ def features_of(readings: Sequence[Reading], retrieval: Retrieval, run: Recitati
 
 
 def evidence_of(run: Recitation, reading: Reading) -> Evidence:
-    """The sentences that hold the answer; for yes and no, the run's first memory."""
-    if reading.kind is None:
-        held = [i for i, s in enumerate(run.sentences) if s.start < reading.end and s.end > reading.start]
-    else:
-        held = [i for i, s in enumerate(run.sentences) if s.memory == run.first]
-    parts = [run.sentences[i] for i in held]
-    whole = run.text[parts[0].start : parts[-1].end]
-    begin, text = parts[0].start + len(whole) - len(whole.lstrip()), whole.strip()
-    spans = ((max(0, reading.start - begin), min(len(text), reading.end - begin)),) if reading.kind is None else ()
-    verbatim = all(run.verbatim[s.memory] for s in parts)
-    sentences = run.place + held[0], run.place + held[-1]
-    return Evidence(text, run.document, run.pages[parts[0].memory], verbatim, round(run.score, 4), run.source, spans, sentences)
+    """The sentences that hold a span."""
+    return evidence_at(run, *place_of(run, reading.start, reading.end), [(reading.start, reading.end)])
+
+
+def reasons(likely: Sequence[Found], retrieval: Retrieval) -> tuple[Evidence, ...]:
+    """The sentences that say yes or no: the one in which the likeliest words of an answer stand, if it fits, and the one that fits best."""
+    best = best_places(retrieval)[:1]
+    places = [place_of_found(found) for found in likely[:1]]
+    fits = [float(retrieval.fits[run.place + number]) for run, number in (*places, *best)]
+    kept = [*places, *best] if fits[0] >= fits[-1] - NEAR else best
+    return merge_evidence(evidence_at(run, number, number) for run, number in kept)
+
+
+def place_of_found(found: Found) -> Place:
+    """The sentence in which a reading begins."""
+    run, reading = found
+    return run, place_of(run, reading.start, reading.end)[0]
 
 
 def sentences_of(retrieval: Retrieval, evidence: Sequence[Evidence]) -> tuple[RetrievedSentence, ...]:
@@ -124,29 +168,22 @@ def sentences_of(retrieval: Retrieval, evidence: Sequence[Evidence]) -> tuple[Re
     return tuple(shown)
 
 
-def wanted(question: str, readings: Sequence[Reading]) -> list[Reading]:
-    """The best reading; for questions that ask for a list, also others nearly as good that do not overlap."""
+def chosen(wanted: Wanted, readings: Sequence[Reading]) -> list[Reading]:
+    """The best reading; for questions that ask for several things, also others nearly as good that do not overlap."""
     if not readings:
         return []
     best = readings[0]
-    if best.kind is not None or not LISTING.search(question):
+    if best.kind is not None or not wanted.several:
         return [best]
-    chosen = [best]
+    kept = [best]
     for reading in readings[1:]:
-        if reading.kind is not None or any(overlap(reading, other) for other in chosen):
+        if reading.kind is not None or any(overlap(reading, other) for other in kept):
             continue
-        if reading.confidence < max(LISTED * best.confidence, NEXT * chosen[-1].confidence):
+        if reading.confidence < max(LISTED * best.confidence, NEXT * kept[-1].confidence):
             break
-        chosen.append(reading)
-    return chosen
+        kept.append(reading)
+    return kept
 
 
 def overlap(a: Reading, b: Reading) -> bool:
     return a.passage == b.passage and a.start < b.end and b.start < a.end
-
-
-def answer_text(text: str, reading: Reading) -> str:
-    """The words of an answer read in ``text``."""
-    if reading.kind is not None:
-        return "yes" if reading.kind == YES else "no"
-    return " ".join(text[reading.start : reading.end].split())

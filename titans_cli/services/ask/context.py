@@ -1,4 +1,4 @@
-"""The sentences around the evidence of an answer, recited."""
+"""The sentences around the evidence of an answer and around its closest passages, recited."""
 
 from __future__ import annotations
 
@@ -16,8 +16,11 @@ __all__ = ["with_context"]
 
 
 def with_context(retriever: Retriever, answer: Answer, count: int) -> Answer:
-    """``answer`` with ``count`` sentences recited on both sides of its evidence. Raises DamagedError."""
-    return replace(answer, evidence=tuple(around(retriever, piece, count) for piece in answer.evidence)) if count else answer
+    """``answer`` with ``count`` sentences recited on both sides of its evidence and closest passages. Raises DamagedError."""
+    if not count:
+        return answer
+    evidence, closest = (tuple(around(retriever, piece, count) for piece in pieces) for pieces in (answer.evidence, answer.closest))
+    return replace(answer, evidence=evidence, closest=closest)
 
 
 def around(retriever: Retriever, evidence: Evidence, count: int) -> Evidence:

@@ -56,7 +56,7 @@ def readings_of(question: str, earlier: Sequence[Answer]) -> Iterator[str]:
     if NAME.search(re.sub(r"^\W*\w+", "", question)):  # a name of its own: it may stand alone
         yield question
     for answer in asked:
-        for topic in topics(answer.question, answer.answer):
+        for topic in topics(answer.question, answer.line):
             put = f"{topic}'s" if pattern is POSSESSIVE else f"in {topic}" if pattern is PLACE else topic
             yield pattern.sub(put.replace("\\", r"\\"), question, count=1)
 
@@ -68,4 +68,4 @@ def ask_in_conversation(assistant: Assistant, question: str, earlier: Sequence[A
     """
     meant = list(dict.fromkeys(readings_of(question, earlier)))[:MOST]
     answers = [assistant.ask(text, least) for text in (meant or [question])]
-    return max(answers, key=lambda answer: -1.0 if answer.refused else answer.confidence)
+    return max(answers, key=lambda answer: len(answer.closest) / 10 - 1 if answer.refused else answer.confidence)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from titans_cli.store import StoredDocument
 
@@ -12,12 +12,34 @@ if TYPE_CHECKING:
     from model import CalibrationFeatures
     from titans_cli.services.ask.retrieve import Retrieval
 
-__all__ = ["MIN_CONFIDENCE", "STRICT", "Answer", "Context", "Evidence", "RetrievedSentence", "merge_evidence"]
+__all__ = [
+    "MIN_CONFIDENCE",
+    "NOT_IN_MEMORY",
+    "NOT_SURE",
+    "OTHERS",
+    "STRICT",
+    "Answer",
+    "Context",
+    "Evidence",
+    "Kind",
+    "RetrievedSentence",
+    "merge_evidence",
+]
 
 MIN_CONFIDENCE = 0.35
 """Confidence that an answer needs; about one right answer in twelve has less."""
 STRICT = 0.5
-"""The same when answers must be right more often than not."""
+"""The same when answers must be right more often than not; below, an answer is a guess."""
+
+NOT_SURE = "Not sure. Closest passages:"
+"""Stands in place of an answer where passages come close."""
+NOT_IN_MEMORY = "Not in memory."
+"""Stands in place of an answer where nothing is about the question."""
+OTHERS = "Other passages that may answer:"
+"""Stands between the evidence of a guess and the passages that come close."""
+
+Kind = Literal["span", "sentence", "list", "yes_no"]
+"""What an answer is: words of a sentence, a whole sentence, items one a line, or yes or no."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +86,7 @@ class RetrievedSentence:
 
 @dataclass(frozen=True)
 class Answer:
-    """``answer`` is None when the question is refused: it is not in memory. ``confidence`` is then that of refusing."""
+    """``answer`` is None when the question is refused. ``confidence`` is then that of refusing."""
 
     question: str  # as it was understood
     answer: str | None
@@ -73,11 +95,23 @@ class Answer:
     elapsed_ms: int
     features: CalibrationFeatures | None = None  # what the confidence was computed from
     retrieved: tuple[RetrievedSentence, ...] = ()  # best first
+    kind: Kind | None = None  # None when refused
+    closest: tuple[Evidence, ...] = ()  # passages that may answer, of a refusal or a guess; none if memory holds nothing about it
     retrieval: Retrieval | None = field(default=None, repr=False, compare=False)  # for the quotes that a language model gets
 
     @property
     def refused(self) -> bool:
         return self.answer is None
+
+    @property
+    def line(self) -> str | None:
+        """The answer on one line: commas between the items of a list."""
+        return None if self.answer is None else ", ".join(self.answer.split("\n"))
+
+    @property
+    def headline(self) -> str:
+        """The answer on one line, or the words for a refusal."""
+        return self.line or (NOT_SURE if self.closest else NOT_IN_MEMORY)
 
 
 def merge_evidence(found: Iterable[Evidence]) -> tuple[Evidence, ...]:

@@ -30,6 +30,11 @@ ALIKE = 0.6
 COPY = 0.9
 """Share of its sentences known from better recitations from which a recitation is skipped."""
 
+DIVIDED = 32
+"""Tokens that a part of a divided sentence has at least, unless it could not be written in one piece."""
+ENDS = (".", "!", "?", "…", "。", "！", "？", "”", "’", '"', "'", ")", "]", "}", ">", ":")
+"""Signs at the end of a sentence."""
+
 
 @dataclass(frozen=True)
 class Sentence:
@@ -53,6 +58,7 @@ class Recitation:
     pages: dict[int, int | None]  # of each memory
     verbatim: dict[int, bool]
     score: float
+    cut: tuple[bool, bool] = (False, False)  # whether its document goes on in the middle of a sentence, before it and after it
 
     def part(self, first: int, last: int) -> str:
         """The text of sentences ``first`` to ``last`` (numbers among all in memory); empty if it has none of them."""
@@ -163,7 +169,18 @@ class Retriever:
             pages={recited.memory: recited.page for recited in run},
             verbatim={recited.memory: recited.verbatim for recited in run},
             score=score,
+            cut=(self.begins_inside(run[0]), self.ends_inside(run[-1])),
         )
+
+    def begins_inside(self, recited: Recited) -> bool:
+        """Whether a memory seems to begin in the middle of a sentence: white space before a sentence would belong to it."""
+        begin = recited.text[:1]
+        return begin.isalnum() and (begin.islower() or recited.page is None) and self.same_document(recited.memory, recited.memory - 1)
+
+    def ends_inside(self, recited: Recited) -> bool:
+        """Whether a memory seems to end in the middle of a sentence: only one that is too long for a memory is divided."""
+        long = len(recited.sentences) == 1 and len(recited.tokens) >= DIVIDED
+        return long and not recited.text.rstrip().endswith(ENDS) and self.same_document(recited.memory, recited.memory + 1)
 
 
 def without_copies(runs: Iterable[Recitation]) -> list[Recitation]:

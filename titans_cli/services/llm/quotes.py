@@ -29,7 +29,7 @@ class Quote:
     document: str
     page: int | None  # on which it begins
     verbatim: bool
-    evidence: bool  # holds what the answer from memory rests on
+    evidence: bool  # holds what the answer from memory rests on, or a passage close to the question
     source: StoredDocument | None = None
 
 
@@ -47,21 +47,24 @@ class Piece:
 
 
 def gather_quotes(answer: Answer) -> tuple[Quote, ...]:
-    """The evidence of ``answer`` with the text around it, and the next best recitations, at most ``WHOLE`` characters; empty for a
-    refused answer.
+    """The evidence of ``answer``, each with what is recited around it, and the next best recitations: at most ``WHOLE`` characters.
+
+    The closest passages stand for the evidence of a refusal; none where there are none.
     """
-    if answer.refused or answer.retrieval is None:
+    rests_on = answer.evidence or answer.closest
+    if answer.retrieval is None or not rests_on:
         return ()
     retrieval = answer.retrieval
     pieces = [p for run in retrieval.runs for p in pieces_of(run, [fit for _, fit in retrieval.fits_of(run)])]
     chosen: list[tuple[Piece, bool]] = []
-    for shown in answer.evidence:
-        known = next((p for p in pieces if p.source == shown.source and shown.text in p.text), None)
+    for shown in rests_on:
+        text = shown.text.strip("… ")
+        known = next((p for p in pieces if p.source == shown.source and text in p.text), None)
         if known is None:  # it goes over a page's end
             chosen.append((Piece(shown.text, shown.source, shown.document, shown.page, shown.verbatim, shown.score, 0), True))
             continue
         pieces.remove(known)
-        centre = known.text.index(shown.text) + min(len(shown.text), PIECE) // 2
+        centre = known.text.index(text) + min(len(text), PIECE) // 2
         chosen.append((replace(known, centre=centre), True))
     chosen += [(piece, False) for piece in sorted(pieces, key=lambda piece: -piece.score)]
     quotes: list[Quote] = []

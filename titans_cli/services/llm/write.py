@@ -45,15 +45,15 @@ class WrittenAnswer:
     answer: Answer
     quotes: tuple[Quote, ...]
     written: Written | None
-    error: TitansError | None  # why none was written; None also where the question was refused and no model was asked
+    error: TitansError | None  # why none was written; None also where no model was asked
 
 
 def write_answer(client: LlmClient, answer: Answer, quotes: Sequence[Quote], screen: Screen) -> WrittenAnswer:
     """Have the server's model write an answer from ``quotes``, shown on ``screen`` as it streams in.
 
-    A refused answer is not sent to the model. Citations of unknown quotes become [?]. Ctrl-C ends the request.
+    The model is not asked where memory holds nothing about the question. Citations of unknown quotes become [?]. Ctrl-C ends the request.
     """
-    if answer.refused or not quotes:
+    if not quotes or (answer.refused and not answer.closest):
         return WrittenAnswer(answer, tuple(quotes), None, None)
     citations, parts = Citations(quotes), []
 
