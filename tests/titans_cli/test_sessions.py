@@ -147,7 +147,7 @@ def test_a_conversation_goes_on_after_a_restart(copied):
         chat.settle()
         chat.type("ddi")
         chat.ready()
-        assert re.search(f"{re.escape(GRAPES)} The Grapes are sour Continuing 20.* \\(1 question\\)", chat.enter("/load"))
+        assert re.search(f"{re.escape(GRAPES)} The Grapes are sour, and not ripe as I thought Continuing 20.* \\(1 question\\)", chat.enter("/load"))
         assert "Understood as: What did the Crow say about the grapes?" in chat.enter("And the Crow?")
         copied("history", "--off")
         chat.enter("Who wrote nothing of this down?")
@@ -191,7 +191,7 @@ def test_lines_fit_and_nothing_is_coloured(copied, columns):
 
 def test_a_dumb_terminal(copied):
     asked = run(copied.home, "ask", GRAPES, environment={"TERM": "dumb"})
-    assert "**The Grapes are sour**" in asked.words() and b"\x1b" not in asked.raw
+    assert "**The Grapes are sour, and not ripe as I thought**" in asked.words() and b"\x1b" not in asked.raw
     with Terminal(copied.home, "chat", environment={"TERM": "dumb"}) as chat:
         chat.wait("titans>")
         chat.type("/docs\r")
