@@ -23,7 +23,7 @@ from titans_cli.services.ask.retrieve import Recitation, Retrieval, Sentence
 from titans_cli.services.llm.quotes import gather_quotes
 from titans_cli.store import StoredDocument
 
-SURE, GUESS, NO_ANSWER = 0.8, 0.3, 0.1
+SURE, GUESS, NO_ANSWER = 0.8, 0.4, 0.1
 
 
 class FakeReader:

@@ -39,6 +39,12 @@ def test_a_question_with_a_name_of_its_own_may_stand_alone():
     assert first == "Who was it that Henry met?"
 
 
+def test_a_person_is_first_of_all_who_was_answered():
+    earlier = [said("Who translated Aesop's Fables?", "George Townsend")]
+    assert next(readings_of("When did he translate them?", earlier)) == "When did George Townsend translate them?"
+    assert next(readings_of("When was it printed?", earlier)) == "When was Aesop's Fables printed?"
+
+
 def test_nothing_is_put_in_where_nothing_was_said():
     assert list(readings_of("When was it founded?", [])) == []
 

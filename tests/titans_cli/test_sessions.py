@@ -147,14 +147,16 @@ def test_a_conversation_goes_on_after_a_restart(copied):
         chat.settle()
         chat.type("ddi")
         chat.ready()
-        assert re.search(f"{re.escape(GRAPES)} The Grapes are sour, and not ripe as I thought Continuing 20.* \\(1 question\\)", chat.enter("/load"))
+        assert re.search(
+            f"{re.escape(GRAPES)} The Grapes are sour, and not ripe as I thought Continuing 20.* \\(1 question\\)", chat.enter("/load")
+        )
         assert "Understood as: What did the Crow say about the grapes?" in chat.enter("And the Crow?")
         copied("history", "--off")
         chat.enter("Who wrote nothing of this down?")
         assert chat.leave() == 0
     shown = run(copied.home, "history").words()
     assert re.search(
-        f"{re.escape(GRAPES)} The Grapes are sour .*And the Crow. understood as: What did the Crow say about the grapes", shown
+        f"{re.escape(GRAPES)} The Grapes are sour, .*And the Crow. understood as: What did the Crow say about the grapes", shown
     )
     assert "nothing of this" not in shown and "History is off. Turn it on: titans history --on" in shown
 

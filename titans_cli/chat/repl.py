@@ -194,7 +194,7 @@ class Repl:
             self.background.wait()
             with self.session.exclusive():
                 result = remember(self.home, self.session.models, rest)
-        output.print_remembered(result)
+        output.print_note(f"Memorized as {result.document.name}. To undo: /undo")
 
     def forget(self, rest: str) -> None:
         if not rest:

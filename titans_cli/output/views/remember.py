@@ -13,4 +13,5 @@ if TYPE_CHECKING:
 
 @contract(json_output.of_remembered)
 def print_remembered(result: Remembered) -> None:
-    print_note(f"Memorized as {result.document.name}. Delete it with: titans forget {result.document.name!r}")
+    print_note(f"Memorized as {result.document.name}.")
+    print_note(f"To undo: titans forget {result.document.name!r}")

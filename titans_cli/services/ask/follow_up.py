@@ -17,9 +17,13 @@ REMEMBERED = 3
 """Earlier answers that a question may speak of."""
 MOST = 4
 """Ways to understand a question that are tried."""
+MARGIN = 0.1
+"""Confidence by which a less likely reading must be better."""
 
 POSSESSIVE = re.compile(r"\b(his|her|its|their)\b(?=\s+\w)", re.IGNORECASE)
 PRONOUN = re.compile(r"\b(he|she|it|they|him|her|them|this|that|these|those)\b(?!\s+(?:is|was)\s+that\b)", re.IGNORECASE)
+PERSON = re.compile(r"\b(he|she|him|her|his)\b", re.IGNORECASE)
+WHO = re.compile(r"\bwho\b", re.IGNORECASE)
 PLACE = re.compile(r"\bthere\b(?=\s*[?.!]?$)", re.IGNORECASE)
 WHAT_ABOUT = re.compile(r"^\s*(?:and|but|what about|how about|and what about|and how about)\s+(?P<topic>[^?]+?)\s*\??$", re.IGNORECASE)
 NAME = re.compile(r"\b[A-Z][\w'’-]*(?:\s+(?:of|the|de|van|von|and|[A-Z][\w'’-]*|\d+))*\s+[A-Z][\w'’-]*|\b[A-Z][\w'’-]+")
@@ -31,13 +35,17 @@ ASKING = frozenset(
 THING = re.compile(r"\bthe\s+[a-z][\w-]*(?:\s+(?:of|in|for)\s+(?:the\s+)?[\w-]+)?")
 
 
-def topics(question: str, answer: str | None) -> list[str]:
-    """What a follow-up may refer to: names in the question, the answer, things in the question."""
+def topics(question: str, answer: str | None, person: bool = False) -> list[str]:
+    """What a follow-up may refer to: names in the question, the answer, things in the question.
+
+    A ``person`` is first of all who was answered.
+    """
     names = [re.sub(rf"^({'|'.join(ASKING)})\s+", "", m[0], flags=re.IGNORECASE) for m in NAME.finditer(question)]
     names = [name for name in names if name.lower() not in ASKING]
     things = [m[0] for m in THING.finditer(question)]
     said = [answer] if answer and answer.lower() not in ("yes", "no") and len(answer) < 80 else []
-    return list(dict.fromkeys([*names, *said, *things]))
+    first = said if person and WHO.search(question) else []
+    return list(dict.fromkeys([*first, *names, *said, *things]))
 
 
 def readings_of(question: str, earlier: Sequence[Answer]) -> Iterator[str]:
@@ -56,16 +64,17 @@ def readings_of(question: str, earlier: Sequence[Answer]) -> Iterator[str]:
     if NAME.search(re.sub(r"^\W*\w+", "", question)):  # a name of its own: it may stand alone
         yield question
     for answer in asked:
-        for topic in topics(answer.question, answer.line):
+        for topic in topics(answer.question, answer.line, PERSON.search(question) is not None):
             put = f"{topic}'s" if pattern is POSSESSIVE else f"in {topic}" if pattern is PLACE else topic
             yield pattern.sub(put.replace("\\", r"\\"), question, count=1)
 
 
 def ask_in_conversation(assistant: Assistant, question: str, earlier: Sequence[Answer], least: float = MIN_CONFIDENCE) -> Answer:
-    """Answer ``question``; if it leaves something out, try several readings and return the most confident answer.
+    """Answer ``question``; if it leaves something out, try several readings and return the likeliest of the most confident answers.
 
     The answer's ``question`` is the reading that was used.
     """
     meant = list(dict.fromkeys(readings_of(question, earlier)))[:MOST]
     answers = [assistant.ask(text, least) for text in (meant or [question])]
-    return max(answers, key=lambda answer: len(answer.closest) / 10 - 1 if answer.refused else answer.confidence)
+    values = [len(answer.closest) / 10 - 1 if answer.refused else answer.confidence for answer in answers]
+    return next(answer for answer, value in zip(answers, values, strict=True) if value >= max(values) - MARGIN)
