@@ -14,6 +14,8 @@ __all__ = ["read_answers"]
 LONGEST_QUESTION = 64
 READ = 3
 """Windows that the reader reads, see ``Reader.choose``."""
+RANKED = 6
+"""Windows of passages, the best retrieved, among which they are chosen."""
 
 
 @torch.inference_mode()
@@ -25,7 +27,7 @@ def read_answers(reader: Reader, question: str, passages: Sequence[Passage], sen
     """
     asked = reader.tokenize([question])[0].ids[:LONGEST_QUESTION]
     top = best_fit([*passages, *sentences])
-    windows = arrange(reader, passages, WINDOW - len(asked) - 2, top) if passages else []
+    windows = arrange(reader, passages, WINDOW - len(asked) - 2, top)[:RANKED] if passages else []
     together = gather(reader, sentences, len(passages), SENTENCES_WINDOW - len(asked) - 2, top)
     windows += [together] if together else []
     if not windows or not asked:
