@@ -107,7 +107,10 @@ class Group(TyperGroup):
         raise typer.Exit(code)
 
 
-app = typer.Typer(cls=Group, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich")
+app = typer.Typer(
+    cls=Group, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich",
+    context_settings={"help_option_names": ["--help", "-h"]},
+)  # fmt: skip
 
 
 def show_version(wanted: bool) -> None:

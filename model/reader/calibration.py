@@ -28,7 +28,11 @@ BIAS = -2.673
 WEIGHTS = (0.271, 0.166, -0.061, 2.792, -0.206)
 
 
-def confidence_of(features: CalibrationFeatures) -> float:
-    """The probability that the answer is right, word for word."""
-    total = BIAS + sum(weight * value for weight, value in zip(WEIGHTS, features.values(), strict=True))
+YES_NO = -0.9
+"""What yes and no get less: held-out ones that seemed 8 in 10 right were 7 in 10 right. A wrong value in a question fools the reader."""
+
+
+def confidence_of(features: CalibrationFeatures, yes_no: bool = False) -> float:
+    """The probability that the answer is right, word for word; ``yes_no`` if it is yes or no."""
+    total = BIAS + YES_NO * yes_no + sum(weight * value for weight, value in zip(WEIGHTS, features.values(), strict=True))
     return 1 / (1 + math.exp(-max(-50.0, min(50.0, total))))

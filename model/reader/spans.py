@@ -30,6 +30,10 @@ WHOLE = re.compile(
     r"|[$@#]\w+"  # a variable, a handle
 )
 """Tokens that are answers as a whole or not at all."""
+NUMERAL = "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\\w+teen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety"
+NUMERAL += "|score|dozen|hundred|thousand|million|billion"
+NUMBER = re.compile(rf"\b(?:(?:{NUMERAL})\b(?:[ -]+(?:and )?(?=(?:{NUMERAL})\b))?)+", re.IGNORECASE)
+"""A number in words, such as four score and seven."""
 SHORTENED = re.compile(r"\b(?:[A-Za-z]|Inc|Ltd|Co|Corp|Jr|Sr|Mr|Mrs|Dr|etc|vs|approx|no|p|pp)\.$")
 """Words that end with a full stop of their own."""
 PAIRS = {"(": ")", "[": "]", "{": "}", "«": "»", "“": "”", "‘": "’", '"': '"', "`": "`"}
@@ -77,6 +81,9 @@ def whole_words(text: str, reading: Reading) -> Reading:
         for part in parts_of(token[0]):
             if part.start() < last and part.end() > first:
                 start, end = min(start, token.start() + part.start()), max(end, token.start() + part.end())
+    for number in NUMBER.finditer(text, max(0, start - 60), end + 60):
+        if number.start() < end and number.end() > start and NUMBER.fullmatch(text[start:end].strip()):
+            start, end = min(start, number.start()), max(end, number.end())
     while start < end and (text[start].isspace() or text[start] in ",;:" or is_unpaired(text, start, end, start)):
         start += 1
     while start < end and (text[end - 1].isspace() or text[end - 1] in ",;:" or is_unpaired(text, start, end, end - 1)):

@@ -117,7 +117,7 @@ def test_why_and_context_are_in_the_json_where_they_are_asked_for(memorized):
 def test_a_question_about_nothing_in_memory_is_plainly_refused(memorized):
     result = memorized("ask", "Who won the world cup in 2014?")
     assert result.stdout == "Not in memory.\n"
-    assert result.stderr == "See what was retrieved: --why. Allow less certain answers: --min-confidence 0.05\n"
+    assert result.stderr == "See what was retrieved: --why. Allow less certain answers: --min-confidence 0.1\n"
     assert "What was retrieved" in memorized("ask", "--why", "Who won the world cup in 2014?").stdout
     assert memorized("ask", "--quiet", "Who won the world cup in 2014?").output == ""
 

@@ -138,3 +138,7 @@ def test_a_history_of_a_newer_program_is_left_alone(copied):
 def test_no_store_no_history(titans):
     titans("history", code=10)
     assert not titans.home.exists()
+
+
+def test_words_that_are_no_utf8_are_looked_for_too(copied):
+    assert "No matching questions." in copied("history", "\udcff").output

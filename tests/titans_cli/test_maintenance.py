@@ -42,6 +42,16 @@ def test_what_is_forgotten_everywhere_leaves_no_byte(copied):
     copied("check", "--read-data")
 
 
+def test_what_only_snapshots_hold_can_be_forgotten_everywhere(copied):
+    weights = shard_path(copied.home, shards(copied)["docs/aesop.html"].shard).read_bytes()[2_000:2_032]
+    told = copied("forget", "aesop").stderr
+    assert "To remove it there too: titans forget docs/aesop.html --everywhere" in told
+    assert weights in everything(copied)
+    copied("forget", "docs/aesop.html", "--everywhere")
+    assert weights not in everything(copied)
+    assert "No document matches" in copied("forget", "docs/aesop.html", "--everywhere", code=2).stderr
+
+
 def test_forgetting_tells_which_snapshots_hold_it_still(copied):
     copied("snapshot", "create", "before")
     told = copied("forget", "gettysburg-address.txt").stderr

@@ -19,11 +19,11 @@ from titans_cli.settings import home_folder
 
 
 @command(
-    'titans ask "Who wrote bzip2?"',
-    'titans ask "Who wrote bzip2?" --context 2 --why',
+    'titans ask "Who is the author of bzip2?"',
+    'titans ask "Who is the author of bzip2?" --context 2 --why',
     'titans ask --continue "When was it released?"',
-    'titans ask --quiet "Who wrote bzip2?" | wc -w',
-    'titans ask --llm http://localhost:11434 --model qwen3:4b "Who wrote bzip2?"',
+    'titans ask --quiet "Who is the author of bzip2?" | wc -w',
+    'titans ask --llm http://localhost:11434 --model qwen3:4b "Who is the author of bzip2?"',
     "titans ask --questions questions.txt --json > answers.jsonl",
 )
 def ask(
@@ -64,6 +64,8 @@ def ask(
         with working("Answering"):
             asked = conversation.ask(text, context, quotes=client is not None)
         answer = asked.answer
+        if answer.question != text:
+            print_note(f"Understood as: {answer.question}")
         if client is None:
             print_answer(answer, why)
         else:
@@ -72,7 +74,7 @@ def ask(
             print_written(written, why)
             failed |= written.error is not None
         if answer.refused and not why and one:
-            print_note("See what was retrieved: --why. Allow less certain answers: --min-confidence 0.05")
+            print_note("See what was retrieved: --why. Allow less certain answers: --min-confidence 0.1")
         conversation.shown(asked, follow=follow, keep=history and one)
         if copy and answer.line is not None:
             copy_text(answer.line)

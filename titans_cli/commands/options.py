@@ -91,7 +91,7 @@ def check_encoding(encoding: str | None) -> None:
     """Raises UsageError for one that Python does not know."""
     try:
         codecs.lookup(encoding or "utf-8")
-    except LookupError as error:
+    except (LookupError, ValueError) as error:  # ValueError: it has characters that no name has
         raise UsageError(f"Unknown encoding {encoding!r}. Try utf-8, cp1252 or shift_jis.") from error
 
 

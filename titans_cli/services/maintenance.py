@@ -82,7 +82,7 @@ def forget(home: Path, wanted: Sequence[str], everywhere: bool = False) -> Forgo
     A document is one file: another file with the same content keeps its memories. Raises UsageError for unknown documents.
     """
     with Store.open(home) as store, store.locked():
-        documents = find_documents(store.documents(store.require_head()), wanted)
+        documents = documents_to_forget(store, wanted, everywhere)
         if everywhere:
             forget_turns(home, documents)  # first: what is killed in between is done again
         else:
@@ -92,10 +92,22 @@ def forget(home: Path, wanted: Sequence[str], everywhere: bool = False) -> Forgo
     return Forgotten(tuple(documents), tuple(still_in), freed)
 
 
+def documents_to_forget(store: Store, wanted: Sequence[str], everywhere: bool) -> list[StoredDocument]:
+    """The documents of the head that are wanted; with ``everywhere``, else those of other snapshots. Raises UsageError."""
+    try:
+        return find_documents(store.documents(store.require_head()), wanted)
+    except UsageError:
+        if not everywhere:
+            raise
+        held = {document.id: document for snapshot in store.snapshots() for document in store.documents(snapshot)}
+        paths = {document.path for document in find_documents(list({d.path: d for d in held.values()}.values()), wanted)}
+        return [document for document in held.values() if document.path in paths]
+
+
 def would_forget(home: Path, wanted: Sequence[str], everywhere: bool = False) -> Forgotten:
     """What ``forget`` would do, and which snapshots would still hold the documents; changes nothing."""
     with Store.open(home) as store:
-        documents = find_documents(store.documents(store.require_head()), wanted)
+        documents = documents_to_forget(store, wanted, everywhere)
         going = {document.id for document in documents}
         needed = {d.shard for s in store.snapshots() for d in store.documents(s) if not everywhere or d.id not in going}
         freed = sum(size for digest, size in store.shards().items() if digest not in needed)

@@ -104,6 +104,9 @@ def test_an_answer_never_cuts_a_word():
         ("at 10 a.m. on", "10 a.m.", "10 a.m."),
         ("it ends here. Next", "here.", "here"),
         ("key: value, next", "value,", "value"),
+        ("Four score and seven years ago", "seven", "Four score and seven"),
+        ("twenty-five of one hundred and two men", "hundred", "one hundred and two"),
+        ("seven men and two dogs", "seven", "seven"),
     ],
 )
 def test_an_answer_is_whole_and_without_stray_signs(text, read, whole):

@@ -29,8 +29,9 @@ RETRIEVED = 12
 
 def sureness(confidence: float) -> str:
     """A confidence in words."""
-    called = next(name for least, name in SURE if confidence >= least)
-    return f"{called}: about {min(9, max(1, round(10 * confidence)))} in 10 such answers are right"
+    tenths = min(9, max(1, int(10 * confidence + 0.5)))
+    called = next(name for least, name in SURE if tenths >= 10 * least)
+    return f"{called}: about {tenths} in 10 such answers are right"
 
 
 @contract(json_output.of_answer)

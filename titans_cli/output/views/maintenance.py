@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,8 @@ def print_forgotten(result: Forgotten) -> None:
     say(f"Forgot {names}. Freed {megabytes(result.freed)}.")
     if result.still_in:
         held = f"{'snapshot' if len(result.still_in) == 1 else 'snapshots'} {some([s.name for s in result.still_in])}"
-        print_note(f"Still in {held}. To remove it there too: titans forget --everywhere")
+        again = shlex.join(document.name for document in result.documents)
+        print_note(f"Still in {held}. To remove it there too: titans forget {again} --everywhere")
 
 
 @contract(json_output.of_pruned)

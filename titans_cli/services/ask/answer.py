@@ -61,7 +61,7 @@ class Assistant:
         readings = suitable(wanted, read)
         found = [locate(reading, retrieval, singles) for reading in chosen(wanted, readings)]
         features = features_of(readings, retrieval, *found[0]) if found else None
-        confidence = confidence_of(features) if features else 0.0
+        confidence = confidence_of(features, found[0][1].kind is not None) if features else 0.0
         likely = [locate(reading, retrieval, singles) for reading in read if reading.kind is None]
         reply = reply_of(question, wanted, found, likely, retrieval) if found and confidence >= least else REFUSAL
         places = [place_of_found(one) for one in likely] if confidence < max(least, STRICT) else None

@@ -52,11 +52,11 @@ class Conversation:
         return self.last
 
     def shown(self, asked: Asked, follow: bool = True, keep: bool = True) -> None:
-        """Record an answer after it was shown: with ``follow`` for follow-up questions, with ``keep`` in the history."""
-        usage.count_answer(self.session.home, asked.answer)
+        """Record an answer after it was shown: with ``follow`` for follow-up questions, with ``keep`` in the history and for --budget."""
         if follow:
             self.earlier.append(replace(asked.answer, retrieval=None))
         if keep:
+            usage.count_answer(self.session.home, asked.answer)
             history.keep(self.session.home, asked.answer, asked.question, self.name)
 
     def with_context(self, count: int) -> Answer:

@@ -22,7 +22,7 @@ MONTH = (
 )
 WEEKDAY = r"(?:mon|tues|wednes|thurs|fri|satur|sun)day"
 DATE = (
-    rf"(?:{WEEKDAY},?\s+)?(?:\d{{1,2}}(?:st|nd|rd|th)?\s+(?:of\s+)?{MONTH}\b\.?(?:\s+\d{{4}})?|{MONTH}\s+\d{{1,2}}(?:st|nd|rd|th)?\b(?:,?\s+\d{{4}})?)"
+    rf"(?:{WEEKDAY},?\s+)?(?:\d{{1,2}}(?:st|nd|rd|th)?\s+(?:of\s+)?{MONTH}\b(?:\.?\s+\d{{4}})?|{MONTH}\s+\d{{1,2}}(?:st|nd|rd|th)?\b(?:,?\s+\d{{4}})?)"
     r"|\d{4}-\d\d-\d\d"
 )
 TIME = r"\d{1,2}:\d\d(?:\s*[ap]\.?m\b\.?)?|\d{1,2}\s*[ap]\.?m\b\.?"
@@ -63,7 +63,12 @@ def correction_of(question: str, found: Found, retrieval: Retrieval) -> Found | 
     for kind, (value, patterns) in KINDS.items():
         values = value.findall(text)
         if values:
-            return next(replacements(question, kind, values[0], found, retrieval, patterns), None) if len(values) == 1 else None
+            newer = next(replacements(question, kind, values[0], found, retrieval, patterns), None) if len(values) == 1 else None
+            if newer is None:
+                return None
+            run, reading = newer
+            again = replacements(question, kind, run.text[reading.start : reading.end], found, retrieval, patterns)
+            return None if any(True for _ in again) else newer  # a change that was changed again: which is the last is not known
     return None
 
 
