@@ -220,7 +220,7 @@ def test_yes_and_no_are_no_answer_to_other_questions(monkeypatch):
         (
             "When is the report due?",
             "The report is due on 3 June 2024.",
-            "The report is moved from 3 June 2024 to 9 July.",
+            "The report, due then, is moved from 3 June 2024 to 9 July.",
             "3 June 2024",
             "9 July (earlier: 3 June 2024)",
         ),
