@@ -1,11 +1,12 @@
 """Handles Ctrl-C and exit while native code, such as torch's, is running."""
 
+import atexit
 import os
 import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 __all__ = ["leave", "native_work", "noticing_interrupts"]
@@ -46,8 +47,16 @@ def native_work() -> Iterator[None]:
 
 
 def leave(code: int) -> None:
-    """End the process at once if a thread is in ``native_work``; else return, and the interpreter ends it."""
-    if at_work:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
+    """End the process here if a thread is in ``native_work`` or torch is loaded; else return, and the interpreter ends it.
+
+    C++ aborts if a thread in it is ended with the interpreter, and taking down an interpreter with torch in it takes a third of a second,
+    in which Ctrl-C would still print a traceback. What was registered with ``atexit`` runs, unless a thread is in native code.
+    """
+    if not at_work:
+        if "torch" not in sys.modules:
+            return
+        atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # a pipe that nobody reads, a closed stream
+            stream.flush()
+    os._exit(code)

@@ -92,19 +92,21 @@ def test_on_a_terminal_the_answer_stands_out(screen, answer):
     styled = screen.export_text(styles=True, clear=False)
     text = screen.export_text()
     assert text.startswith(answer.answer)
-    assert "\x1b[1;3;4mseven\x1b[0m" in styled or "\x1b[1;4mseven\x1b[0m" in styled  # bold and underlined in the evidence
+    assert (
+        "\x1b[1;3;4mFour score and seven\x1b[0m" in styled or "\x1b[1;4mFour score and seven\x1b[0m" in styled
+    )  # bold and underlined in the evidence
     assert "**" not in text and "recited word for word" in text
     assert all(len(line) <= 80 for line in text.splitlines())
 
 
 def test_off_the_terminal_the_answer_is_marked_and_lines_are_whole(memorized):
     text = memorized("ask", "How many years ago did our fathers bring forth a new nation?").stdout
-    assert text.startswith("seven\n") and "and **seven** years" in text and "\x1b" not in text
+    assert text.startswith("Four score and seven\n") and "**Four score and seven** years" in text and "\x1b" not in text
     assert any(line.endswith("are created equal.”") and "Four score" in line for line in text.splitlines())
 
 
 def test_quiet_prints_the_answer_alone(memorized):
-    assert memorized("ask", "-q", "How many years ago did our fathers bring forth a new nation?").stdout == "seven\n"
+    assert memorized("ask", "-q", "How many years ago did our fathers bring forth a new nation?").stdout == "Four score and seven\n"
 
 
 def test_why_and_context_are_in_the_json_where_they_are_asked_for(memorized):

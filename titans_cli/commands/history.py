@@ -5,7 +5,6 @@ from typing import Annotated
 import typer
 
 from titans_cli.commands.options import Home, command
-from titans_cli.encoding import well_formed
 from titans_cli.output import counted, print_history, say
 from titans_cli.services import history as use
 from titans_cli.settings import home_folder
@@ -37,4 +36,4 @@ def history(
         use.switch(folder, keep)
         say("History is on." if keep else "History is off. Earlier questions stay; delete them: titans history --clear")
     if not clear and keep is None:
-        print_history(use.look(folder, [well_formed(word) for word in words or ()], limit or None, conversation))
+        print_history(use.look(folder, words or (), limit or None, conversation))

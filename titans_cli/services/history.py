@@ -44,7 +44,7 @@ def opened(home: Path) -> History:
 def look(home: Path, words: Sequence[str] = (), last: int | None = None, conversation: str | None = None) -> Listed:
     """The ``last`` turns that contain all ``words``, of one ``conversation`` or of all."""
     with opened(home) as history:
-        return Listed(tuple(history.turns(words, conversation, last)), history.kept and history_wanted())
+        return Listed(tuple(history.turns([well_formed(word) for word in words], conversation, last)), history.kept and history_wanted())
 
 
 def load(home: Path, conversation: str | None = None) -> tuple[str, list[Answer]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from titans_cli.output import json_output
@@ -14,4 +15,4 @@ if TYPE_CHECKING:
 @contract(json_output.of_remembered)
 def print_remembered(result: Remembered) -> None:
     print_note(f"Memorized as {result.document.name}.")
-    print_note(f"To undo: titans forget {result.document.name!r}")
+    print_note(f"To undo: titans forget {shlex.quote(result.document.name)}")
