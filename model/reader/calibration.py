@@ -1,4 +1,6 @@
-"""Computes an answer's confidence: a logistic function of reading and recall features, fitted by ``bench/calibrate.py``. Needs no torch.
+"""Computes an answer's confidence: a logistic function of reading and recall features. Needs no torch.
+
+How it was fitted stands in ``model/NOTES.md``.
 
 The reader's own probability ignores how well the recitations fit the question. It is therefore too high for questions about things
 that were never memorized.

@@ -74,8 +74,13 @@ def best_of_window(window: Sequence[Piece], scores: Scores) -> tuple[list[Readin
 def whole_words(text: str, reading: Reading) -> Reading:
     """The reading with its words whole: no word, number, option, path or address of ``text`` is cut, and no stray sign is kept."""
     start, end = reading.start, reading.end
-    for token in TOKEN.finditer(text):  # in white space; scripts without spaces are left alone
-        if token.end() <= start or token.start() >= end or any(c >= FIRST_UNSPACED for c in token[0]):
+    begin = start
+    while begin and not text[begin - 1].isspace():
+        begin -= 1
+    for token in TOKEN.finditer(text, begin):  # in white space; scripts without spaces are left alone
+        if token.start() >= end:
+            break
+        if token.end() <= start or any(c >= FIRST_UNSPACED for c in token[0]):
             continue
         first, last = max(start, token.start()) - token.start(), min(end, token.end()) - token.start()
         for part in parts_of(token[0]):

@@ -10,11 +10,10 @@ from torch.nn import functional as F
 from model.bert import PAD, stack, wordpieces
 from model.reader.network import NO, NOTHING, YES
 from model.reader.reranker import start_and_end
-from model.reader.spans import LONGEST_ANSWER
 from model.recall.encoder import Encoder
 from model.training.invented import Story
 from model.training.library import question_vectors, sentence_rows
-from model.training.questions import Example, Passage
+from model.training.questions import LONGEST_ANSWER, Example, Passage
 from model.training.tracking import Tracker
 from model.training.windows import Group, mentioned, tokens, words
 

@@ -10,14 +10,26 @@ from typing import TypeVar
 
 from model.bert import wordpieces
 from model.reader.network import NO, NOTHING, YES
-from model.reader.spans import LONGEST_ANSWER
 from model.training.corpus import PROSE, load_texts
 
-__all__ = ["LONGEST_PASSAGE", "SHARES", "Example", "Passage", "load_sources", "other_text", "prepare", "read_jsonl", "sources_in_shares"]
+__all__ = [
+    "LONGEST_ANSWER",
+    "LONGEST_PASSAGE",
+    "SHARES",
+    "Example",
+    "Passage",
+    "load_sources",
+    "other_text",
+    "prepare",
+    "read_jsonl",
+    "sources_in_shares",
+]
 
 T = TypeVar("T")
 LONGEST_PASSAGE = 256
 LONGEST_QUESTION = 48
+LONGEST_ANSWER = 40
+"""Tokens of an answer that the encoder is trained on; the reader has longer ones."""
 NOISY = ("squad_train_silver", "numbers")
 SHARES = {  # how often an example of each source is taken in one round
     "squad11": 2.0,

@@ -10,13 +10,12 @@ from safetensors.torch import load_file
 from model import Encoder, EncoderConfig
 from model.reader.network import NOTHING, YES
 from model.reader.reranker import start_and_end
-from model.reader.spans import LONGEST_ANSWER
 from model.reader.windows import SENTENCES_WINDOW, WINDOW
 from model.training.checkpoint import export
 from model.training.invented import NAMES, Story, invent_story
 from model.training.library import sentence_spans
 from model.training.losses import ABSURD, reading_loss, story_vector_loss
-from model.training.questions import prepare
+from model.training.questions import LONGEST_ANSWER, prepare
 from model.training.tracking import Tracker
 from model.training.windows import Group, Window, batches, crop, group, story_group, tokens
 
